@@ -1,0 +1,1 @@
+"""Provenance of Jupyter notebooks at system-call level."""

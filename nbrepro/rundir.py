@@ -1,0 +1,280 @@
+"""The run directory: the evidence of one run, written once while it is observed, then only read.
+
+manifest.json      what ran, where, watched by what, how it ended (schemas/manifest.schema.json)
+notebook.ipynb     the notebook as it was given; executed.ipynb with the outputs it produced
+cells.jsonl        one CellRecord an execution, in order
+traces/HOST.strace.zst   what the tracer wrote, compressed once it is closed
+sightings.jsonl    one Sighting for every look at a file, in order of time
+handles.jsonl      one HandleUse for every file used through a handle opened earlier
+names.jsonl        one Resolved name for every path whose parents were symbolic links
+software.jsonl     one Ownership for every touched path that was looked up
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import jsonschema
+import zstandard
+
+from nbrepro.errors import RunDirectoryError
+from nbrepro.model import Ownership, Package, RunId, Sighting
+from nbrepro.resources import find_resources
+
+SCHEMA = "nbrepro-run/1"
+
+MANIFEST = "manifest.json"
+NOTEBOOK = "notebook.ipynb"
+EXECUTED = "executed.ipynb"
+CELLS = "cells.jsonl"
+TRACES = "traces"
+SIGHTINGS = "sightings.jsonl"
+HANDLES = "handles.jsonl"
+NAMES = "names.jsonl"
+SOFTWARE = "software.jsonl"
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine a trace comes from, as it described itself."""
+
+    name: str
+    system: str = ""
+    release: str = ""
+    distribution: str = ""
+    machine: str = ""
+    cpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tracer:
+    """What watched the run, and in plain sentences what it could not see."""
+
+    name: str
+    version: str = ""
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The observed kernel. `probed` says that our probe ran in it and wrote marks."""
+
+    name: str
+    language: str
+    pid: int
+    executable: str = ""
+    version: str = ""
+    probed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`manifest.json`. Times are ns since the epoch; `status` is `running`, `ok`, `failed` or
+    `interrupted`; `error` says why in one sentence. `roots` maps the names of logical roots
+    (`project`, `prefix`, `home`, `temporary`, `run`) to directories. `token` is the secret part of
+    the marks. `settings` holds the role rules of the project's own configuration."""
+
+    run: RunId
+    uuid: str
+    notebook: str
+    notebook_sha256: str
+    cwd: str
+    token: str
+    started_ns: int
+    host: Host
+    tracer: Tracer
+    kernel: Kernel
+    roots: dict[str, str]
+    ended_ns: int = 0
+    status: str = "running"
+    error: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    schema: str = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """One execution of a code cell: the `execution`-th of the run, `position` counts from 1 among
+    code cells (0: a parameters cell that the tool injected). `status` is `ok`, `failed` or
+    `interrupted`; `error` is the exception's name and message."""
+
+    execution: int
+    position: int
+    cell_id: str
+    execution_count: int | None
+    source: str
+    status: str
+    started_ns: int
+    ended_ns: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandleUse:
+    """A cell used a file through a handle (`handle`) or memory map (`map`) opened earlier."""
+
+    execution: int
+    path: str
+    mode: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A path as it was named (made absolute) and as it is without symbolic links."""
+
+    named: str
+    path: str
+
+
+class RunDirectory:
+    """Reads and writes the parts of one run directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"RunDirectory({str(self.path)!r})"
+
+    def create(self) -> RunDirectory:
+        """Make the directory; it must not exist."""
+        (self.path / TRACES).mkdir(parents=True)
+        return self
+
+    # -- manifest --
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest in one step."""
+        record = dataclasses.asdict(manifest)
+        temporary = self.path / (MANIFEST + ".part")
+        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+        temporary.replace(self.path / MANIFEST)
+
+    def read_manifest(self) -> Manifest:
+        """Read and check the manifest. Raises RunDirectoryError with the reason."""
+        where = self.path / MANIFEST
+        try:
+            record = json.loads(where.read_text())
+        except FileNotFoundError:
+            raise RunDirectoryError(
+                f"{self.path}: no {MANIFEST}; give the directory of a run (.nbrepro/runs/...)"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise RunDirectoryError(f"{where}: cannot be read ({error})") from None
+        schema = json.loads((find_resources("schemas") / "manifest.schema.json").read_text())
+        if isinstance(record, dict) and record.get("schema") not in (None, SCHEMA):
+            raise RunDirectoryError(
+                f"{where}: schema {record['schema']!r} is not {SCHEMA!r}; use the version of "
+                "nbrepro that wrote it"
+            )
+        try:
+            jsonschema.validate(record, schema)
+        except jsonschema.ValidationError as error:
+            raise RunDirectoryError(f"{where}: {error.json_path}: {error.message}") from None
+        return Manifest(
+            **record
+            | {
+                "host": Host(**record["host"]),
+                "tracer": Tracer(
+                    **record["tracer"] | {"unseen": tuple(record["tracer"]["unseen"])}
+                ),
+                "kernel": Kernel(**record["kernel"]),
+                "notes": tuple(record["notes"]),
+            }
+        )
+
+    # -- logs --
+
+    def append(self, name: str, record: Any) -> None:
+        """Append one dataclass instance to the log `name`."""
+        line = json.dumps(_plain(record)) + "\n"
+        with (self.path / name).open("a", encoding="ascii") as log:
+            log.write(line)
+
+    def write_log(self, name: str, records: Iterable[Any]) -> None:
+        """Write a whole log at once."""
+        with (self.path / name).open("w", encoding="ascii") as log:
+            log.writelines(json.dumps(_plain(record)) + "\n" for record in records)
+
+    def read_cells(self) -> list[CellRecord]:
+        """Read the cell log in order of execution."""
+        return list(self._read(CELLS, CellRecord))
+
+    def read_sightings(self) -> Iterator[Sighting]:
+        """Read what files were when somebody looked, in order of time."""
+        return self._read(SIGHTINGS, Sighting)
+
+    def read_handles(self) -> Iterator[HandleUse]:
+        """Read the uses of handles and maps."""
+        return self._read(HANDLES, HandleUse)
+
+    def read_names(self) -> Iterator[Resolved]:
+        """Read the resolved names."""
+        return self._read(NAMES, Resolved)
+
+    def read_software(self) -> Iterator[Ownership]:
+        """Read which package owns which path."""
+        return self._read(SOFTWARE, _ownership)
+
+    def _read(self, name: str, make: Any) -> Iterator[Any]:
+        path = self.path / name
+        if not path.exists():
+            return
+        with path.open(encoding="utf-8") as log:
+            for number, line in enumerate(log, 1):
+                try:
+                    yield make(**json.loads(line))
+                except (ValueError, TypeError) as error:
+                    # A run that was killed leaves half a line at the end, never elsewhere.
+                    if line.endswith("\n"):
+                        raise RunDirectoryError(f"{path}:{number}: {error}") from None
+
+    # -- traces --
+
+    def trace_paths(self) -> list[Path]:
+        """List the traces, compressed or not, one a host, in order of name."""
+        return sorted((self.path / TRACES).glob("*.strace*"))
+
+    def trace_path(self, host: str) -> Path:
+        """Give where the trace of `host` is written while it is open."""
+        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in host) or "host"
+        return self.path / TRACES / f"{safe}.strace"
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    return dataclasses.asdict(record)
+
+
+def _ownership(path: str, package: dict[str, str] | None, reason: str) -> Ownership:
+    return Ownership(path, Package(**package) if package else None, reason)
+
+
+def open_trace(path: Path) -> IO[bytes]:
+    """Open a trace for reading, compressed or not."""
+    if path.suffix == ".zst":
+        stream: IO[bytes] = zstandard.open(path, "rb")
+        return stream
+    return path.open("rb")
+
+
+def compress_trace(path: Path) -> Path:
+    """Compress a closed trace beside itself and remove the plain one; give the new path."""
+    target = path.with_name(path.name + ".zst")
+    part = path.with_name(path.name + ".zst.part")
+    with path.open("rb") as source, part.open("wb") as sink:
+        zstandard.ZstdCompressor(level=3).copy_stream(source, sink)
+        sink.flush()
+        os.fsync(sink.fileno())
+    part.replace(target)
+    path.unlink()
+    return target
