@@ -174,6 +174,38 @@ class OwnedAccess(NamedTuple):
     certainty: Certainty
 
 
+class OwnedExit(NamedTuple):
+    """The end of a thread, with the owner it had."""
+
+    exit: Exit
+    owner: Owner
+
+
+class Touch(NamedTuple):
+    """All accesses of one owner to one path in one mode, folded: what an answer's row tells.
+
+    `at_ns`, `line`, `named` and `process` are those of the first access, `last_ns` is the time of
+    the last one; `accesses` counts them (0: seen only through a handle). Evidence and certainty are
+    the best of any. `directory` paths end without a slash. `host` is where it happened.
+    """
+
+    owner: Owner
+    mode: Mode
+    path: str
+    named: str
+    target: str
+    kind: str
+    process: str
+    host: str
+    evidence: Evidence
+    certainty: Certainty
+    accesses: int
+    at_ns: int
+    last_ns: int
+    line: int
+    created: bool
+
+
 # --- files and packages ----------------------------------------------------------------------
 
 
@@ -255,6 +287,26 @@ class Classification(NamedTuple):
 
     role: Role
     rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """One content of one path during the run.
+
+    `number` counts the run's file versions from 1. `sha256` is empty where `undigested` says why;
+    `size` and `mtime_ns` are -1 where nobody looked. `revision_of` and `derived_from` are numbers
+    of other versions (0: none); `derived_from` is set by a rename.
+    """
+
+    number: int
+    path: str
+    kind: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    undigested: str
+    revision_of: int = 0
+    derived_from: int = 0
 
 
 # --- graph -----------------------------------------------------------------------------------

@@ -1,0 +1,132 @@
+"""Decide whom each access belongs to: a cell execution, or the kernel itself.
+
+An access belongs to the cell whose mark is open on its thread. A new thread or process starts with
+what its creator had when it entered clone; since a thread inside clone makes no marks, that is
+what the creator has when the child's Birth is seen. Work items of pools and steps of asyncio tasks
+carry marks of their own, which nest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from nbrepro.model import (
+    Access,
+    Birth,
+    Certainty,
+    Evidence,
+    Exit,
+    Mark,
+    OwnedAccess,
+    OwnedExit,
+    Owner,
+    Step,
+    Tid,
+)
+
+KERNEL = Owner()
+
+
+class _Claim(NamedTuple):
+    """An owner and why."""
+
+    owner: Owner
+    evidence: Evidence
+
+
+class Window(NamedTuple):
+    """The time of one cell execution, by the clock of the traced host."""
+
+    execution: int
+    started_ns: int
+    ended_ns: int
+
+
+class Attribution:
+    """Who owns each thread's accesses, as the walk through the trace goes on.
+
+    `unattributed` counts accesses of threads whose creation the trace does not show; they are given
+    to the cell that ran at that time, as inferred.
+    """
+
+    def __init__(self, windows: Sequence[Window] = (), *, marked: bool = True) -> None:
+        self._windows = windows
+        self._marked = marked
+        self._claims: dict[Tid, list[_Claim]] = {}
+        self._open = 0
+        self._cursor = 0
+        self.unattributed = 0
+
+    def inherit(self, birth: Birth) -> None:
+        """Give a new thread what its creator has now."""
+        creator = self._claims.get(birth.tid)
+        owner = creator[-1].owner if creator else KERNEL
+        self._claims[birth.child] = [_Claim(owner, Evidence.INHERITED)]
+
+    def read(self, mark: Mark) -> None:
+        """Open or close a cell or a work item on the mark's thread."""
+        claims = self._claims.setdefault(mark.tid, [_Claim(KERNEL, Evidence.INHERITED)])
+        match mark.words:
+            case ("cell", "start", number, *_) if number.isdigit():
+                self._open = int(number)
+                claims[:] = [_Claim(Owner(self._open), Evidence.MARK)]
+            case ("cell", "end", *_):
+                self._open = 0
+                claims[:] = [_Claim(KERNEL, Evidence.MARK)]
+            case ("item", "start", number, *_) if number.isdigit():
+                claims.append(_Claim(Owner(int(number)), Evidence.MARK))
+            case ("item", "end", *_) if len(claims) > 1:
+                claims.pop()
+            case _:
+                pass  # marks of other kinds bound nothing
+
+    def forget(self, tid: Tid) -> None:
+        """End a thread: its number may be used again."""
+        self._claims.pop(tid, None)
+
+    def owner_of(self, tid: Tid) -> Owner:
+        """Give the thread's owner now."""
+        claims = self._claims.get(tid)
+        return claims[-1].owner if claims else KERNEL
+
+    def claim(self, access: Access) -> OwnedAccess:
+        """Attribute one access."""
+        if not self._marked:
+            return self._claim_by_time(access)
+        claims = self._claims.get(access.tid)
+        if claims is not None:
+            owner, evidence = claims[-1]
+            return OwnedAccess(access, owner, evidence, Certainty.EXACT)
+        if not self._claims:  # the first process of the trace is the kernel
+            self._claims[access.tid] = [_Claim(KERNEL, Evidence.INHERITED)]
+            return OwnedAccess(access, KERNEL, Evidence.INHERITED, Certainty.EXACT)
+        self.unattributed += 1
+        return OwnedAccess(access, Owner(self._open), Evidence.TIME, Certainty.INFERRED)
+
+    def _claim_by_time(self, access: Access) -> OwnedAccess:
+        while (
+            self._cursor < len(self._windows)
+            and self._windows[self._cursor].ended_ns < access.at_ns
+        ):
+            self._cursor += 1
+        owner = KERNEL
+        if self._cursor < len(self._windows):
+            window = self._windows[self._cursor]
+            if window.started_ns <= access.at_ns:
+                owner = Owner(window.execution)
+        return OwnedAccess(access, owner, Evidence.TIME, Certainty.INFERRED)
+
+
+def owned(steps: Iterable[Step], attribution: Attribution) -> Iterator[OwnedAccess | OwnedExit]:
+    """Yield every access with its owner, and every thread's end with the owner it had."""
+    for step in steps:
+        if isinstance(step, Access):
+            yield attribution.claim(step)
+        elif isinstance(step, Mark):
+            attribution.read(step)
+        elif isinstance(step, Birth):
+            attribution.inherit(step)
+        elif isinstance(step, Exit):
+            yield OwnedExit(step, attribution.owner_of(step.tid))
+            attribution.forget(step.tid)
