@@ -1,0 +1,74 @@
+"""Which installed distribution owns each touched path, by every package manager's own records."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+
+from nbrepro.model import Ownership
+from nbrepro.packages.conda import CondaOwner
+from nbrepro.packages.dpkg import DpkgOwner
+from nbrepro.packages.editable import EditableOwner
+from nbrepro.packages.interface import Claim, Owner
+from nbrepro.packages.interpreters import InterpreterOwner
+from nbrepro.packages.pip import PipOwner
+from nbrepro.packages.standins import StandIn, stand_ins
+from nbrepro.packages.surroundings import Surroundings
+
+OWNERS: tuple[type[Owner], ...] = (
+    PipOwner,
+    CondaOwner,
+    DpkgOwner,
+    InterpreterOwner,
+    EditableOwner,
+)
+"""The package managers; where several claim a path, the first here has it."""
+
+
+def owners(paths: Iterable[str], executables: Iterable[str] = ()) -> Iterator[Ownership]:
+    """Yield who owns each distinct path, sorted by path.
+
+    `executables` are the interpreters that ran: their environments are searched for projects that
+    are installed in place. `reason` is, with a package, the evidence for it; else why nobody owns
+    the path. Only reads; whatever the metadata is like, it never raises.
+    """
+    surroundings = Surroundings(executables)
+    wanted = {path: stand_ins(path, surroundings) for path in sorted(set(paths)) if path}
+    asked = {stand_in.path: None for found in wanted.values() for stand_in in found}
+    managers = [owner(surroundings) for owner in OWNERS]
+    claims = _collect(managers, list(asked))
+    for path, found in wanted.items():
+        yield _decide(path, found, claims) or _unowned(path, managers)
+
+
+def _collect(managers: list[Owner], asked: list[str]) -> list[dict[str, Claim]]:
+    """Ask every manager, the databases last: they also judge the others' anchors."""
+    found = {m: m.find(asked) for m in managers if not m.database}
+    anchors = {claim.anchor for claims in found.values() for claim in claims.values()}
+    both = list(dict.fromkeys([*asked, *sorted(anchors - {""})]))
+    databases = {m: m.find(both) for m in managers if m.database}
+    installed = {path for claims in databases.values() for path in claims}
+    for manager, claims in found.items():
+        found[manager] = {p: c for p, c in claims.items() if c.anchor not in installed}
+    return [(databases if m.database else found)[m] for m in managers]
+
+
+def _decide(path: str, found: list[StandIn], claims: list[dict[str, Claim]]) -> Ownership | None:
+    for stand_in in found:
+        for by_path in claims:
+            if claim := by_path.get(stand_in.path):
+                why = f"{stand_in.why}{stand_in.path}, " if stand_in.why else ""
+                return Ownership(path, claim.package, why + claim.evidence)
+    return None
+
+
+def _unowned(path: str, managers: list[Owner]) -> Ownership:
+    reasons = [reason for manager in managers if (reason := manager.explain(path))]
+    try:
+        directory = stat.S_ISDIR(os.lstat(path).st_mode)
+    except (OSError, ValueError):
+        directory = False
+    if directory and not reasons:
+        reasons = ["a directory: packages list files"]
+    return Ownership(path, None, "; ".join(reasons) or "not in any package database")
