@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 4
     STORE = 5
     MACHINE = 6
+    INTERNAL = 70
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -1,0 +1,18 @@
+"""The command line: prints what `answers`, `capture` and `ingest` give, and nothing more."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the `nbrepro` command."""
+    from nbrepro.cli.program import program
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that cannot show a character gets its escape, never a failure.
+            stream.reconfigure(errors="backslashreplace")
+    program(prog_name="nbrepro")

@@ -1,0 +1,106 @@
+"""Options that several commands share, and how shells complete them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nbrepro.errors import NbreproError
+
+if TYPE_CHECKING:
+    from nbrepro.answers import Provenance, Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+TABLE, JSON, CSV = "table", "json", "csv"
+
+
+def store_option(command: F) -> F:
+    """Add `--store`: a directory, or the location of a server."""
+    return click.option(
+        "--store", metavar="LOCATION", help="Store to use (default: the project's .nbrepro/store)."
+    )(command)
+
+
+def style_options(command: F) -> F:
+    """Add `--json` and `--csv`; without them the answer is a table for people."""
+    command = click.option("--csv", "style", flag_value=CSV, help="Print CSV.")(command)
+    command = click.option("--json", "style", flag_value=JSON, help="Print JSON.")(command)
+    return click.option("--table", "style", flag_value=TABLE, default=TABLE, hidden=True)(command)
+
+
+def run_argument(command: F) -> F:
+    """Add the argument RUN: the last run unless given."""
+    return click.argument("run", default="last", metavar="[RUN]", shell_complete=complete_run)(
+        command
+    )
+
+
+def path_argument(command: F) -> F:
+    """Add the argument PATH: a file that the run touched."""
+    return click.argument("path", type=click.Path(), shell_complete=complete_path)(command)
+
+
+def cell_option(command: F) -> F:
+    """Add `--cell`: a number among code cells, or a cell id."""
+    return click.option(
+        "--cell", metavar="N|ID", shell_complete=complete_cell,
+        help="Only this cell: its number among code cells (from 1) or its id.",
+    )(command)  # fmt: skip
+
+
+def open_asked(store: str | None) -> Provenance:
+    """Open the store that the command line means."""
+    from nbrepro.answers import open_provenance
+
+    return open_provenance(store=store)
+
+
+def complete_run(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the id of a run."""
+    return _complete(ctx, begun, lambda provenance: (row.run for row in provenance.runs()))
+
+
+def complete_cell(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the number or the id of a cell."""
+
+    def cells(run: Run) -> Iterable[str]:
+        for row in run.cells():
+            yield str(row.cell)
+            if row.cell_id:
+                yield row.cell_id
+
+    return _complete(ctx, begun, lambda provenance: cells(_run_of(ctx, provenance)))
+
+
+def complete_path(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete a file that the run touched, relative to the project."""
+
+    def paths(provenance: Provenance) -> Iterable[str]:
+        root = f"{provenance.project.root}/" if provenance.project else ""
+        return (path.removeprefix(root) for path in _run_of(ctx, provenance).paths())
+
+    return _complete(ctx, begun, paths)
+
+
+def complete_question(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of a question."""
+    return _complete(ctx, begun, lambda provenance: sorted(provenance.questions()))
+
+
+def _run_of(ctx: click.Context, provenance: Provenance) -> Run:
+    return provenance.run(ctx.params.get("run") or "last")
+
+
+def _complete(
+    ctx: click.Context, begun: str, names: Callable[[Provenance], Iterable[str]]
+) -> list[str]:
+    # A shell must not print a failure into the line that is being typed.
+    try:
+        with open_asked(ctx.params.get("store")) as provenance:
+            found = dict.fromkeys(names(provenance))
+    except NbreproError:
+        return []
+    return [name for name in found if name.startswith(begun) and name.isprintable()]
