@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from nbrepro.config import RoleRule
 from nbrepro.model import (
@@ -18,10 +19,23 @@ from nbrepro.model import (
     Role,
     Sighting,
     Statement,
+    TaskRecord,
     Touch,
 )
-from nbrepro.provenance import Describer, ProcessRecord, RunFacts, SoftwareUse, footprint
+from nbrepro.provenance import (
+    FileStatements,
+    ProcessRecord,
+    RunFacts,
+    RunStatements,
+    Scribe,
+    SoftwareUse,
+    footprint,
+    tasks,
+    workers,
+)
 from nbrepro.roles import FileFacts, Places, classify, under
+from nbrepro.rundir import Host, Manifest, Tracer, WorkerManifest
+from nbrepro.sandboxes import Declarations
 from nbrepro.versions import VersionedTouch, Versions
 
 _TAKING = (Mode.READ, Mode.EXECUTE)
@@ -29,10 +43,11 @@ _MAKING = (Mode.WRITE, Mode.READ_WRITE)
 
 
 class ProcessFold:
-    """Collects the child processes of the kernel (threads are not processes)."""
+    """Collects the child processes of a kernel or worker (threads are not processes)."""
 
-    def __init__(self, kernel_pid: int) -> None:
-        self._kernel = kernel_pid
+    def __init__(self, root_pid: int, offset_ns: int = 0) -> None:
+        self._root = root_pid
+        self._offset_ns = offset_ns
         self._records: dict[tuple[int, int], ProcessRecord] = {}
 
     def add(self, item: OwnedAccess | OwnedExit) -> None:
@@ -42,71 +57,105 @@ class ProcessFold:
         key = (process.pid, process.generation)
         known = self._records.get(key)
         if known is None:
-            known = ProcessRecord(*key, item.owner, process.executable, step.at_ns, 0, "")
+            began = step.at_ns + self._offset_ns
+            known = ProcessRecord(*key, item.owner, process.executable, began, 0, "")
         if isinstance(item, OwnedExit):
             if step.tid == process.pid:
-                known = known._replace(ended_ns=step.at_ns, status=item.exit.status)
+                known = known._replace(
+                    ended_ns=step.at_ns + self._offset_ns, status=item.exit.status
+                )
         elif item.access.mode is Mode.EXECUTE:
             known = known._replace(executable=item.access.path)
         self._records[key] = known
 
     def records(self) -> list[ProcessRecord]:
-        """Give the children in order of their start; the trace's first process is the kernel."""
+        """Give the children in order of their start; the trace's root is none."""
         ordered = sorted(self._records.values(), key=lambda p: (p.started_ns, p.pid))
-        return [p for p in ordered if p.pid != self._kernel]
+        return [p for p in ordered if p.pid != self._root]
+
+
+@dataclass(frozen=True, slots=True)
+class HostFiles:
+    """What files of one host were, as somebody saw them there."""
+
+    host: str
+    sightings: Sequence[Sighting]
+
+
+@dataclass(frozen=True, slots=True)
+class HostSoftware:
+    """The named places of one host, and which package owns which path there."""
+
+    host: str
+    roots: Mapping[str, str]
+    owners: Sequence[Ownership]
+
+
+_File = tuple[str, str]
+"""A host and a path on it."""
+
+
+def file_of(touch: Touch) -> _File:
+    """Give the file that a touch is about."""
+    return (touch.place or touch.host, touch.path)
 
 
 class Classifier:
-    """Gives each path of a run its role, once."""
+    """Gives each file of a run its role, once."""
 
     def __init__(
-        self, facts: RunFacts, touches: Sequence[Touch], software: Iterable[Ownership]
+        self, facts: RunFacts, touches: Sequence[Touch], software: Iterable[HostSoftware]
     ) -> None:
-        manifest = facts.manifest
-        self._places = Places.from_roots(manifest.roots)
-        self._own = [
-            RoleRule(r["pattern"], Role(r["role"])) for r in manifest.settings.get("roles", ())
-        ]
-        self._packages = {o.path: o.package for o in software}
+        settings = facts.manifest.settings
+        self._own = [RoleRule(r["pattern"], Role(r["role"])) for r in settings.get("roles", ())]
+        self._places: dict[str, Places] = {}
+        self._packages: dict[_File, Package | None] = {}
+        for host in software:
+            self._places.setdefault(host.host, Places.from_roots(host.roots))
+            self._packages.update({(host.host, o.path): o.package for o in host.owners})
         self._facts = _file_facts(touches, self._packages)
-        self._roles: dict[str, Classification] = {}
+        self._roles: dict[_File, Classification] = {}
 
-    def role(self, path: str) -> Classification:
-        """Classify a touched path."""
-        known = self._roles.get(path)
+    def role(self, file: _File) -> Classification:
+        """Classify a touched file."""
+        known = self._roles.get(file)
         if known is None:
             # A path below a renamed directory was never touched by its new name.
-            file = self._facts.get(path) or FileFacts(path, "", self.package(path))
-            known = self._roles[path] = classify(file, self._places, self._own)
+            facts = self._facts.get(file) or FileFacts(file[1], "", self.package(file))
+            known = self._roles[file] = classify(facts, self._places_of(file), self._own)
         return known
 
-    def package(self, path: str) -> Package | None:
-        """Give the package that owns a path."""
-        return self._packages.get(path)
+    def package(self, file: _File) -> Package | None:
+        """Give the package that owns a file."""
+        return self._packages.get(file)
 
     def is_software(self, touch: Touch) -> bool:
         """Tell whether a touch goes into a footprint: software that was only taken in."""
         if touch.mode not in _TAKING:
             return False
-        role = self.role(touch.path).role
+        file = file_of(touch)
+        role = self.role(file).role
         if role is Role.DIRECTORY:
-            return not under(touch.path, self._places.project) or any(
+            return not under(touch.path, self._places_of(file).project) or any(
                 part in touch.path for part in ("/site-packages", "/lib/python")
             )
         return role in SOFTWARE_ROLES
 
+    def _places_of(self, file: _File) -> Places:
+        return self._places.get(file[0]) or Places.from_roots({})
+
 
 def _file_facts(
-    touches: Sequence[Touch], packages: Mapping[str, Package | None]
-) -> dict[str, FileFacts]:
-    by_path: dict[str, list[Touch]] = defaultdict(list)
+    touches: Sequence[Touch], packages: Mapping[_File, Package | None]
+) -> dict[_File, FileFacts]:
+    by_file: dict[_File, list[Touch]] = defaultdict(list)
     for touch in touches:
-        by_path[touch.path].append(touch)
+        file = file_of(touch)
+        by_file[file].append(touch)
         if touch.mode is Mode.RENAME:
-            by_path[touch.target].append(
-                touch._replace(mode=Mode.WRITE, path=touch.target, target="")
-            )
-    return {path: _facts_of(path, group, packages.get(path)) for path, group in by_path.items()}
+            made = touch._replace(mode=Mode.WRITE, path=touch.target, target="")
+            by_file[file[0], touch.target].append(made)
+    return {file: _facts_of(file[1], group, packages.get(file)) for file, group in by_file.items()}
 
 
 def _facts_of(path: str, group: Sequence[Touch], package: Package | None) -> FileFacts:
@@ -123,36 +172,109 @@ def _facts_of(path: str, group: Sequence[Touch], package: Package | None) -> Fil
     )
 
 
+def all_tasks(tasks: Sequence[TaskRecord], touches: Iterable[Touch]) -> list[TaskRecord]:
+    """Add the tasks that only their marks or sandboxes tell of."""
+    known = {task.task for task in tasks}
+    found: dict[str, TaskRecord] = {}
+    for touch in touches:
+        name = touch.owner.task
+        if not name or name in known:
+            continue
+        before = found.get(name)
+        found[name] = TaskRecord(
+            name,
+            "",
+            "",
+            touch.owner.execution,
+            1,
+            touch.owner.worker,
+            touch.host,
+            before.started_ns if before else touch.at_ns,
+            max(touch.last_ns, before.ended_ns if before else 0),
+            "unknown",
+        )
+    return [*tasks, *found.values()]
+
+
+def all_workers(
+    manifest: Manifest, workers: Sequence[WorkerManifest], tasks: Sequence[TaskRecord]
+) -> list[WorkerManifest]:
+    """Add the workers that have no directory: the kernel's own children, and unobserved ones."""
+    known = {worker.worker for worker in workers}
+    found: dict[str, WorkerManifest] = {}
+    for task in tasks:
+        if not task.worker or task.worker in known or task.worker in found:
+            continue
+        local = task.observed
+        found[task.worker] = WorkerManifest(
+            worker=task.worker,
+            engine=task.engine,
+            host=manifest.host if local else Host(task.host or "unknown"),
+            tracer=manifest.tracer if local else Tracer("none", "", ("nothing was observed",)),
+            command=(),
+            pid=0,
+            cwd="",
+            started_ns=manifest.started_ns,
+            roots={},
+            address=task.worker,
+            status="ok" if local else "unobserved",
+            error="" if local else "no trace of this worker came home",
+        )
+    return [*workers, *found.values()]
+
+
 def statements(
     facts: RunFacts,
     touches: Sequence[Touch],
-    sightings: Sequence[Sighting],
-    software: Sequence[Ownership],
+    hosts: Sequence[HostFiles],
+    software: Sequence[HostSoftware],
 ) -> Iterator[Statement]:
     """Yield every statement of a run, nodes before the edges that need them."""
-    roles = Classifier(facts, _with_kinds(touches, sightings), software)
-    describer = Describer(facts)
-    yield from describer.run()
-    connections = [t for t in touches if t.mode is Mode.CONNECT]
+    declarations = Declarations(facts.tasks, facts.manifest.host.name)
+    touches = list(declarations.map(touches))
+    roles = Classifier(facts, _with_kinds(touches, hosts), software)
+    scribe = Scribe(facts)
+    describer = FileStatements(scribe, declarations)
+    yield from RunStatements(scribe).statements()
+    yield from workers(scribe)
+    yield from tasks(scribe, declarations)
+    for touch in touches:
+        if touch.mode is Mode.CONNECT:
+            yield from describer.connection(touch, roles.role(file_of(touch)))
     files = [t for t in touches if t.mode is not Mode.CONNECT and not roles.is_software(t)]
-    for touch in connections:
-        yield from describer.connection(touch, roles.role(touch.path))
-    yield from _file_statements(describer, roles, Versions(sightings).assign(files))
-    yield from _footprints(describer, roles, [t for t in touches if roles.is_software(t)])
+    yield from _file_statements(describer, roles, assign_versions(files, hosts))
+    yield from _footprints(scribe, roles, [t for t in touches if roles.is_software(t)])
 
 
-def _with_kinds(touches: Sequence[Touch], sightings: Sequence[Sighting]) -> list[Touch]:
+def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[VersionedTouch]:
+    """Give the touches their versions, each host's files by themselves."""
+    seen: dict[str, list[Sighting]] = defaultdict(list)
+    for host in hosts:
+        seen[host.host] += host.sightings
+    by_host: dict[str, list[Touch]] = defaultdict(list)
+    for touch in touches:
+        by_host[file_of(touch)[0]].append(touch)
+    first, found = 1, []
+    for name, group in by_host.items():
+        versions = Versions(sorted(seen[name], key=lambda s: s.at_ns), first)
+        found += versions.assign(group)
+        first = versions.next_number
+    return sorted(found, key=lambda one: (one.touch.at_ns, one.touch.line))
+
+
+def _with_kinds(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[Touch]:
     """Add what sightings know of a path's kind to the touches that do not."""
-    kinds = {s.path: s.kind for s in sightings if s.kind not in ("missing", "")}
-    return [
-        touch if touch.kind or touch.path not in kinds
-        else touch._replace(kind=kinds[touch.path])
-        for touch in touches
-    ]  # fmt: skip
+    kinds = {
+        (host.host, sighting.path): sighting.kind
+        for host in hosts
+        for sighting in host.sightings
+        if sighting.kind not in ("missing", "")
+    }
+    return [touch._replace(kind=touch.kind or kinds.get(file_of(touch), "")) for touch in touches]
 
 
 def _file_statements(
-    describer: Describer, roles: Classifier, touched: Sequence[VersionedTouch]
+    describer: FileStatements, roles: Classifier, touched: Sequence[VersionedTouch]
 ) -> Iterator[Statement]:
     versions = {
         version.number: version
@@ -160,12 +282,17 @@ def _file_statements(
         for version in (one.used, one.generated, one.invalidated)
         if version is not None
     }
-    yield from describer.versions(
-        (version, roles.role(version.path), roles.package(version.path))
-        for _, version in sorted(versions.items())
-    )
+    hosts = {
+        version.number: file_of(one.touch)[0]
+        for one in touched
+        for version in (one.used, one.generated, one.invalidated)
+        if version is not None
+    }
+    for number, version in sorted(versions.items()):
+        file = (hosts[number], version.path)
+        yield from describer.version(version, roles.role(file), roles.package(file), file[0])
     for one in touched:
-        yield from describer.touch(one, roles.role(one.touch.path))
+        yield from describer.touch(one, roles.role(file_of(one.touch)))
     yield from describer.derivations(_derivations(touched, roles))
 
 
@@ -174,7 +301,7 @@ def _derivations(touched: Sequence[VersionedTouch], roles: Classifier) -> Iterat
     paired: set[tuple[int, int]] = set()
     taken: dict[Owner, dict[int, None]] = defaultdict(dict)
     for one in touched:
-        if roles.role(one.touch.path).role not in (Role.DATA, Role.CONFIG, Role.CODE):
+        if roles.role(file_of(one.touch)).role not in (Role.DATA, Role.CONFIG, Role.CODE):
             continue
         owner = one.touch.owner
         if one.used is not None:
@@ -186,14 +313,11 @@ def _derivations(touched: Sequence[VersionedTouch], roles: Classifier) -> Iterat
             yield from sorted(pairs)
 
 
-def _footprints(
-    describer: Describer, roles: Classifier, touches: Sequence[Touch]
-) -> Iterator[Statement]:
-    by_owner: dict[Owner, dict[str, SoftwareUse]] = defaultdict(dict)
+def _footprints(scribe: Scribe, roles: Classifier, touches: Sequence[Touch]) -> Iterator[Statement]:
+    by_owner: dict[Owner, dict[_File, SoftwareUse]] = defaultdict(dict)
     for touch in touches:
-        by_owner[touch.owner].setdefault(
-            touch.path,
-            SoftwareUse(touch.path, roles.role(touch.path), roles.package(touch.path)),
-        )
+        file = file_of(touch)
+        use = SoftwareUse(touch.path, roles.role(file), roles.package(file))
+        by_owner[touch.owner].setdefault(file, use)
     for owner in sorted(by_owner):
-        yield from footprint(describer.activity_iri(owner), list(by_owner[owner].values()))
+        yield from footprint(scribe.base + scribe.activity(owner), list(by_owner[owner].values()))

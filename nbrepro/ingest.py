@@ -1,128 +1,168 @@
-"""The walk itself: from a run directory's evidence to the statements in a store. Read this first.
+"""From a run directory's evidence to the statements in a store. Read this first.
 
     trace lines ─▶ events ─▶ steps (accesses, marks, births, exits) ─▶ owned ─▶ touches
     touches + sightings ─▶ versions;  touches + owners of packages ─▶ roles;  all ─▶ statements
 
-Every stage streams but the fold to touches, which holds one entry for each distinct owner, path
-and mode. The same evidence gives the same statements, whenever and wherever it is ingested.
+`walk` goes through one trace, the run's own or a worker's; `graph` puts them together. The same
+evidence gives the same statements, whenever and wherever it is ingested.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbrepro import graph
+from nbrepro.engines import read_tasks
 from nbrepro.errors import UsageError
-from nbrepro.model import Event, OwnedAccess, OwnedExit, Statement, Step, Unparsed
-from nbrepro.owners import Attribution, Window, owned
-from nbrepro.processes import Skipped, steps
+from nbrepro.model import Ownership, Statement
+from nbrepro.owners import Window
 from nbrepro.provenance import RunFacts
-from nbrepro.rundir import CellRecord, Manifest, RunDirectory, open_trace
-from nbrepro.touches import TouchFold, fold_handles
-from nbrepro.trace import Summary, births, events, read_lines
+from nbrepro.rundir import Manifest, RunDirectory, WorkerDirectory, WorkerManifest
+from nbrepro.touches import fold_handles
+from nbrepro.walk import (
+    Observed,
+    Source,
+    observe_all,
+    read_events,
+    read_owned,
+    read_steps,
+    touches_of,
+)
 
 if TYPE_CHECKING:
     from nbrepro.stores.interface import Store
 
-STAGES = ("events", "accesses", "owners", "statements")
+_ONE_TRACE: dict[str, Callable[[Source], Iterator[object]]] = {
+    "events": read_events,
+    "accesses": read_steps,
+    "owners": read_owned,
+}
+STAGES = (*_ONE_TRACE, "statements")
 
 
 @dataclass(slots=True)
 class IngestSummary:
-    """What was read and what was made of it."""
+    """What was read (lines of the traces, accesses of unknown owner) and made of it."""
 
-    run: str = ""
-    statements: int = 0
-    trace: Summary = field(default_factory=Summary)
-    skipped: Skipped = field(default_factory=Skipped)
-    unattributed: int = 0
+    run: str
+    statements: int
+    lines: int
+    unparsed: int
+    unattributed: int
 
 
-class Walk:
-    """The walk through one run directory, stage by stage."""
+class Evidence:
+    """Everything that a run directory holds, ready to be walked."""
 
     def __init__(self, directory: RunDirectory) -> None:
         self.directory = directory
         self.manifest: Manifest = directory.read_manifest()
-        self.cells: list[CellRecord] = directory.read_cells()
-        self.summary = IngestSummary(run=self.manifest.run)
+        self.cells = directory.read_cells()
+        self.tasks = tuple(read_tasks(directory))
+        self.workers = [(w, w.read_manifest()) for w in directory.worker_directories()]
 
-    def events(self, trace: Path) -> Iterator[Event | Unparsed]:
-        """Read one trace."""
-        with open_trace(trace) as stream:
-            yield from events(read_lines(stream), self.summary.trace)
+    def sources(self) -> list[Source]:
+        """List the traces: the manager's own, then each observed worker's."""
+        manifest = self.manifest
+        windows = tuple(Window(c.execution, c.started_ns, c.ended_ns) for c in self.cells)
+        own = [
+            Source(
+                trace=trace,
+                token=manifest.token,
+                cwd=manifest.cwd,
+                host=manifest.host.name,
+                root=manifest.kernel.pid,
+                names={r.named: r.path for r in self.directory.read_names()},
+                tasks=self.tasks,
+                windows=windows,
+                marked=manifest.kernel.probed,
+            )
+            for trace in self.directory.trace_paths()
+        ]
+        return own + [source for pair in self.workers for source in self._of_worker(*pair)]
 
-    def steps(self, trace: Path) -> Iterator[Step]:
-        """Tell what the traced threads did (the first pass finds who created whom)."""
-        with open_trace(trace) as stream:
-            created = births(read_lines(stream))
-        yield from steps(self.events(trace), created, self.manifest.token, self.summary.skipped)
+    def _of_worker(self, directory: WorkerDirectory, worker: WorkerManifest) -> Iterator[Source]:
+        trace = directory.find_trace()
+        if trace is not None:
+            yield Source(
+                trace=trace,
+                token=self.manifest.token,
+                cwd=worker.cwd,
+                host=worker.host.name,
+                root=worker.pid,
+                names={r.named: r.path for r in directory.read_names()},
+                worker=worker.worker,
+                tasks=self.tasks,
+                offset_ns=worker.clock_offset_ns,
+            )
 
-    def owned(self, trace: Path) -> Iterator[OwnedAccess | OwnedExit]:
-        """Tell for whom they did it."""
-        windows = [Window(c.execution, c.started_ns, c.ended_ns) for c in self.cells]
-        attribution = Attribution(windows, marked=self.manifest.kernel.probed)
-        yield from owned(self.steps(trace), attribution)
-        self.summary.unattributed += attribution.unattributed
+    def files(self) -> list[graph.HostFiles]:
+        """List what files were on each host."""
+        own = graph.HostFiles(self.manifest.host.name, list(self.directory.read_sightings()))
+        return [own] + [
+            graph.HostFiles(worker.host.name, list(directory.read_sightings()))
+            for directory, worker in self.workers
+        ]
 
-    def statements(self) -> Iterator[Statement]:
+    def software(self) -> list[graph.HostSoftware]:
+        """List which packages own the software on each host."""
+        own: list[Ownership] = list(self.directory.read_software())
+        return [graph.HostSoftware(self.manifest.host.name, self.manifest.roots, own)] + [
+            graph.HostSoftware(worker.host.name, worker.roots, list(directory.read_software()))
+            for directory, worker in self.workers
+        ]
+
+    def statements(self, observed: list[Observed]) -> Iterator[Statement]:
         """Describe the whole run."""
-        names = {r.named: r.path for r in self.directory.read_names()}
-        fold, processes = TouchFold(names), graph.ProcessFold(self.manifest.kernel.pid)
-        host = self.manifest.host.name
-        for trace in self.directory.trace_paths():
-            for item in self.owned(trace):
-                processes.add(item)
-                if isinstance(item, OwnedAccess):
-                    fold.add(item, host)
-        fold_handles(
-            fold, self.directory.read_handles(), {c.execution: c for c in self.cells}, host
+        cells = {cell.execution: cell for cell in self.cells}
+        uses, host = self.directory.read_handles(), self.manifest.host.name
+        if observed:
+            fold_handles(observed[0].touches, uses, cells, host)
+        touches = touches_of(observed)
+        tasks = graph.all_tasks(self.tasks, touches)
+        facts = RunFacts(
+            self.manifest,
+            self.cells,
+            [process for one in observed for process in one.processes],
+            _counts(observed),
+            tasks,
+            graph.all_workers(self.manifest, [worker for _, worker in self.workers], tasks),
         )
-        facts = RunFacts(self.manifest, self.cells, processes.records(), self.counts())
-        yield from graph.statements(
-            facts,
-            fold.touches(),
-            list(self.directory.read_sightings()),
-            list(self.directory.read_software()),
-        )
+        yield from graph.statements(facts, touches, self.files(), self.software())
 
-    def counts(self) -> dict[str, int]:
-        """Count what the walk read, for the run's node."""
-        trace = self.summary.trace
-        return {
-            "lines": trace.lines,
-            "events": trace.events,
-            "ignored": trace.ignored,
-            "unparsed": trace.unparsed,
-            "unattributed": self.summary.unattributed,
-        }
+
+def _counts(observed: Iterable[Observed]) -> dict[str, int]:
+    """Count what the walk read, for the run's node."""
+    counts = dict.fromkeys(("lines", "events", "ignored", "unparsed", "unattributed"), 0)
+    for one in observed:
+        for name in ("lines", "events", "ignored", "unparsed"):
+            counts[name] += getattr(one.trace, name)
+        counts["unattributed"] += one.unattributed
+    return counts
 
 
 def ingest(directory: RunDirectory, store: Store) -> IngestSummary:
     """Load a run's evidence into a store, replacing what the store had of that run."""
-    walk = Walk(directory)
-    walk.summary.statements = store.load(walk.manifest.run, walk.manifest.uuid, walk.statements())
-    return walk.summary
+    evidence = Evidence(directory)
+    observed = observe_all(evidence.sources())
+    run, uuid = evidence.manifest.run, evidence.manifest.uuid
+    statements = store.load(run, uuid, evidence.statements(observed))
+    counts = _counts(observed)
+    return IngestSummary(
+        run, statements, counts["lines"], counts["unparsed"], counts["unattributed"]
+    )
 
 
 def stage(directory: RunDirectory, name: str) -> Iterator[object]:
     """Yield the values of one stage (`STAGES`) for people to look at."""
-    walk = Walk(directory)
+    evidence = Evidence(directory)
     if name == "statements":
-        yield from walk.statements()
+        yield from evidence.statements(observe_all(evidence.sources()))
         return
-    one_trace = {"events": walk.events, "accesses": walk.steps, "owners": walk.owned}.get(name)
-    if one_trace is None:
+    read = _ONE_TRACE.get(name)
+    if read is None:
         raise UsageError(f"{name}: no such stage; choose one of {', '.join(STAGES)}")
-    for trace in directory.trace_paths():
-        yield from _closing(one_trace(trace))
-
-
-def _closing(values: Iterable[object]) -> Iterator[object]:
-    """Close the stage's files even when its reader stops early (`| head`)."""
-    with contextlib.closing(iter(values)) as stream:  # type: ignore[type-var]
-        yield from stream
+    for source in evidence.sources():
+        yield from read(source)

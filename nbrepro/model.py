@@ -127,7 +127,17 @@ class Exit(NamedTuple):
     status: str
 
 
-Step = Access | Mark | Birth | Exit
+class Entered(NamedTuple):
+    """A thread changed its working directory to `path` (empty where that is not known)."""
+
+    line: int
+    at_ns: int
+    tid: Tid
+    process: Process
+    path: str
+
+
+Step = Access | Mark | Birth | Exit | Entered
 """What one thread did next, as the process stage yields it."""
 
 
@@ -157,7 +167,8 @@ class Certainty(StrEnum):
 class Owner(NamedTuple):
     """Whom an access belongs to: the `execution`-th cell execution of the run, or 0 for the kernel.
 
-    The kernel (start-up, the time between cells, its own threads) owns what no cell owns.
+    The kernel (start-up, the time between cells, its own threads) owns what no cell owns; on a
+    worker, the worker itself owns what no task owns. `execution` of a task is the submitting one.
     """
 
     execution: int = 0
@@ -186,7 +197,8 @@ class Touch(NamedTuple):
 
     `at_ns`, `line`, `named` and `process` are those of the first access, `last_ns` is the time of
     the last one; `accesses` counts them (0: seen only through a handle). Evidence and certainty are
-    the best of any. `directory` paths end without a slash. `host` is where it happened.
+    the best of any. `host` is where it happened; `place` is the host whose file it is, where that
+    is another one: the sandbox of a task holds the manager's files.
     """
 
     owner: Owner
@@ -204,6 +216,48 @@ class Touch(NamedTuple):
     last_ns: int
     line: int
     created: bool
+    place: str = ""
+
+
+# --- tasks -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFile:
+    """A declared input or output of a task: its name in the sandbox and the manager's path.
+
+    `path` is empty where the engine keeps the content itself (buffers, temporary results).
+    """
+
+    remote: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One attempt at a task of a distributed engine.
+
+    `task` is unique in the run: the engine's own name, with `#2`, `#3` ... for later attempts.
+    `execution` is the cell execution that submitted it (0: none known). `worker` is the worker
+    directory's id, or the engine's address of a worker that was not observed. `status` is `ok`,
+    `failed`, `lost` (its worker went away) or `unknown`. `observed` says that a trace covers it.
+    `sandbox` is the name of the directory that the engine runs it in (`task.4`), empty for none.
+    """
+
+    task: str
+    engine: str
+    function: str
+    execution: int
+    attempt: int
+    worker: str
+    host: str
+    started_ns: int
+    ended_ns: int
+    status: str
+    inputs: tuple[TaskFile, ...] = ()
+    outputs: tuple[TaskFile, ...] = ()
+    observed: bool = True
+    sandbox: str = ""
 
 
 # --- files and packages ----------------------------------------------------------------------
@@ -251,7 +305,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Which package owns a path, or why nobody does."""
+    """Which package owns a path and the evidence for it, or why nobody does."""
 
     path: str
     package: Package | None

@@ -2,8 +2,10 @@
 
 An access belongs to the cell whose mark is open on its thread. A new thread or process starts with
 what its creator had when it entered clone; since a thread inside clone makes no marks, that is
-what the creator has when the child's Birth is seen. Work items of pools and steps of asyncio tasks
-carry marks of their own, which nest.
+what the creator has when the child's Birth is seen. Work items of pools, steps of asyncio tasks
+and tasks of distributed engines carry marks of their own, which nest. What an engine's client
+transfers for its tasks is nobody's cell: the kernel itself does it. On a worker, a process belongs
+to the task whose sandbox it enters.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from nbrepro.model import (
     Access,
     Birth,
     Certainty,
+    Entered,
     Evidence,
     Exit,
     Mark,
@@ -24,6 +27,7 @@ from nbrepro.model import (
     Step,
     Tid,
 )
+from nbrepro.sandboxes import Sandboxes
 
 KERNEL = Owner()
 
@@ -47,12 +51,23 @@ class Attribution:
     """Who owns each thread's accesses, as the walk through the trace goes on.
 
     `unattributed` counts accesses of threads whose creation the trace does not show; they are given
-    to the cell that ran at that time, as inferred.
+    to the cell that ran at that time, as inferred. `worker` names the worker whose trace it is, and
+    `sandboxes` knows its tasks.
     """
 
-    def __init__(self, windows: Sequence[Window] = (), *, marked: bool = True) -> None:
+    def __init__(
+        self,
+        windows: Sequence[Window] = (),
+        *,
+        marked: bool = True,
+        worker: str = "",
+        sandboxes: Sandboxes | None = None,
+    ) -> None:
         self._windows = windows
         self._marked = marked
+        self._root = Owner(worker=worker)
+        self._sandboxes = sandboxes
+        self._workers: dict[int, str] = {}
         self._claims: dict[Tid, list[_Claim]] = {}
         self._open = 0
         self._cursor = 0
@@ -61,12 +76,12 @@ class Attribution:
     def inherit(self, birth: Birth) -> None:
         """Give a new thread what its creator has now."""
         creator = self._claims.get(birth.tid)
-        owner = creator[-1].owner if creator else KERNEL
+        owner = creator[-1].owner if creator else self._root
         self._claims[birth.child] = [_Claim(owner, Evidence.INHERITED)]
 
     def read(self, mark: Mark) -> None:
         """Open or close a cell or a work item on the mark's thread."""
-        claims = self._claims.setdefault(mark.tid, [_Claim(KERNEL, Evidence.INHERITED)])
+        claims = self._claims.setdefault(mark.tid, [_Claim(self._root, Evidence.INHERITED)])
         match mark.words:
             case ("cell", "start", number, *_) if number.isdigit():
                 self._open = int(number)
@@ -76,10 +91,25 @@ class Attribution:
                 claims[:] = [_Claim(KERNEL, Evidence.MARK)]
             case ("item", "start", number, *_) if number.isdigit():
                 claims.append(_Claim(Owner(int(number)), Evidence.MARK))
-            case ("item", "end", *_) if len(claims) > 1:
+            case ("task", "start", number, key, *_) if number.isdigit():
+                worker = self._workers.get(mark.process.pid, self._root.worker)
+                claims.append(_Claim(Owner(int(number), key, worker), Evidence.MARK))
+            case ("transfer", "start", *_):
+                claims.append(_Claim(self._root, Evidence.MARK))
+            case ("item" | "task" | "transfer", "end", *_) if len(claims) > 1:
                 claims.pop()
+            case ("worker", address, *_):
+                self._workers[mark.process.pid] = self._root.worker or address
             case _:
                 pass  # marks of other kinds bound nothing
+
+    def enter(self, step: Entered) -> None:
+        """Give a process that enters a sandbox to its task; leaving one changes nothing."""
+        if self._sandboxes is None:
+            return
+        found = self._sandboxes.owner(step.path)
+        if found is not None:
+            self._claims[step.tid] = [_Claim(found, Evidence.SANDBOX)]
 
     def forget(self, tid: Tid) -> None:
         """End a thread: its number may be used again."""
@@ -88,7 +118,7 @@ class Attribution:
     def owner_of(self, tid: Tid) -> Owner:
         """Give the thread's owner now."""
         claims = self._claims.get(tid)
-        return claims[-1].owner if claims else KERNEL
+        return claims[-1].owner if claims else self._root
 
     def claim(self, access: Access) -> OwnedAccess:
         """Attribute one access."""
@@ -98,11 +128,12 @@ class Attribution:
         if claims is not None:
             owner, evidence = claims[-1]
             return OwnedAccess(access, owner, evidence, Certainty.EXACT)
-        if not self._claims:  # the first process of the trace is the kernel
-            self._claims[access.tid] = [_Claim(KERNEL, Evidence.INHERITED)]
-            return OwnedAccess(access, KERNEL, Evidence.INHERITED, Certainty.EXACT)
+        if not self._claims:  # the first process of the trace is the kernel, or the worker
+            self._claims[access.tid] = [_Claim(self._root, Evidence.INHERITED)]
+            return OwnedAccess(access, self._root, Evidence.INHERITED, Certainty.EXACT)
         self.unattributed += 1
-        return OwnedAccess(access, Owner(self._open), Evidence.TIME, Certainty.INFERRED)
+        owner = self._root._replace(execution=self._open)
+        return OwnedAccess(access, owner, Evidence.TIME, Certainty.INFERRED)
 
     def _claim_by_time(self, access: Access) -> OwnedAccess:
         while (
@@ -130,3 +161,5 @@ def owned(steps: Iterable[Step], attribution: Attribution) -> Iterator[OwnedAcce
         elif isinstance(step, Exit):
             yield OwnedExit(step, attribution.owner_of(step.tid))
             attribution.forget(step.tid)
+        else:
+            attribution.enter(step)

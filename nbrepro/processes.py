@@ -18,7 +18,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from nbrepro.model import Access, Birth, Event, Exit, Mark, Mode, Process, Step, Tid, Unparsed
+from nbrepro.model import (
+    Access,
+    Birth,
+    Entered,
+    Event,
+    Exit,
+    Mark,
+    Mode,
+    Process,
+    Step,
+    Tid,
+    Unparsed,
+)
 from nbrepro.trace.arguments import parse_string, split_arguments, unquote
 from nbrepro.trace.births import Births, Origin, parse_child, parse_origin
 from nbrepro.trace.deeds import Deed, Unresolved, deeds, moved, parse_flags
@@ -300,7 +312,7 @@ class _Walk:
             _count(self.skipped.unresolved, directory.reason)
             directory = ""
         thread.place.cwd, thread.place.head = directory, "\0"
-        return []
+        return [Entered(event.line, event.at_ns, event.tid, thread.group.process, directory)]
 
     def _cloned(self, event: Event) -> list[Step]:
         child = parse_child(event)

@@ -16,6 +16,9 @@ from typing import NamedTuple
 from nbrepro.config import RoleRule
 from nbrepro.model import Classification, Package, Role
 
+METADATA_OF_PACKAGE = "metadata-of-package"
+"""The rule of files that tell of a package: reading them does not count as using it."""
+
 
 class FileFacts(NamedTuple):
     """What the rules may look at.
@@ -92,8 +95,15 @@ def under(path: str, place: str) -> bool:
     return bool(place) and (path == place or path.startswith(place.rstrip("/") + "/"))
 
 
+def _name(path: str) -> str:
+    return path[path.rfind("/") + 1 :]
+
+
 def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix
+    """Give the last suffix of a name with its dot; a name that only begins with a dot has none."""
+    name = _name(path)
+    dot = name.rfind(".")
+    return name[dot:] if dot > 0 else ""
 
 
 def _connection(file: FileFacts, _: Places) -> bool:
@@ -191,10 +201,20 @@ def _in_environment(path: str) -> bool:
     return "/site-packages/" in path or "/dist-packages/" in path
 
 
+def _metadata_of_package(file: FileFacts, _: Places) -> bool:
+    # Read when somebody lists what is installed (entry points) or starts Python: no use of it.
+    return file.package is not None and (
+        ".dist-info/" in file.path
+        or ".egg-info/" in file.path
+        or "/conda-meta/" in file.path
+        or file.path.endswith((".pth", ".egg-link", ".egg-info"))
+    )
+
+
 def _library_of_package(file: FileFacts, _: Places) -> bool:
     if file.package is None:
         return False
-    name = PurePosixPath(file.path).name
+    name = _name(file.path)
     return _suffix(file.path) in _LIBRARY or ".so." in name or file.executed
 
 
@@ -205,7 +225,7 @@ def _file_of_package(file: FileFacts, places: Places) -> bool:
 def _unowned_library(file: FileFacts, places: Places) -> bool:
     if file.path.endswith("pyvenv.cfg"):
         return False
-    name = PurePosixPath(file.path).name
+    name = _name(file.path)
     if _in_environment(file.path):
         return _suffix(file.path) in _LIBRARY or ".so." in name
     library = _suffix(file.path) in (".so", ".pyd") or ".so." in name
@@ -245,8 +265,8 @@ def _code(file: FileFacts, _: Places) -> bool:
 
 
 def _configuration(file: FileFacts, _: Places) -> bool:
-    name = PurePosixPath(file.path).name
-    return _suffix(name) in _CONFIG or any(fnmatchcase(name, p) for p in _CONFIG_NAMES)
+    name = _name(file.path)
+    return _suffix(file.path) in _CONFIG or any(fnmatchcase(name, p) for p in _CONFIG_NAMES)
 
 
 def _directory(file: FileFacts, _: Places) -> bool:
@@ -273,6 +293,7 @@ RULES: tuple[Rule, ...] = (
     Rule("user-cache", Role.CACHE, _cache),
     Rule("dataset-of-package", Role.DATA, _dataset_of_package),
     Rule("code-of-project", Role.CODE, _own_code),
+    Rule(METADATA_OF_PACKAGE, Role.PACKAGE_DATA, _metadata_of_package),
     Rule("library-of-package", Role.PACKAGE, _library_of_package),
     Rule("file-of-package", Role.PACKAGE_DATA, _file_of_package),
     Rule("library-without-owner", Role.UNRESOLVED, _unowned_library),

@@ -2,12 +2,15 @@
 
 manifest.json      what ran, where, watched by what, how it ended (schemas/manifest.schema.json)
 notebook.ipynb     the notebook as it was given; executed.ipynb with the outputs it produced
+kernel.log         what the kernel printed by itself, outside any cell's output
 cells.jsonl        one CellRecord an execution, in order
 traces/HOST.strace.zst   what the tracer wrote, compressed once it is closed
 sightings.jsonl    one Sighting for every look at a file, in order of time
 handles.jsonl      one HandleUse for every file used through a handle opened earlier
 names.jsonl        one Resolved name for every path whose parents were symbolic links
 software.jsonl     one Ownership for every touched path that was looked up
+submits.jsonl      what the kernel's probe saw of a distributed engine
+workers/ID/        one directory a worker: worker.json, trace.strace.zst and logs as above
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from nbrepro.model import Ownership, Package, RunId, Sighting
 from nbrepro.resources import find_resources
 
 SCHEMA = "nbrepro-run/1"
+WORKER_SCHEMA = "nbrepro-worker/1"
 
 MANIFEST = "manifest.json"
 NOTEBOOK = "notebook.ipynb"
@@ -38,6 +42,10 @@ SIGHTINGS = "sightings.jsonl"
 HANDLES = "handles.jsonl"
 NAMES = "names.jsonl"
 SOFTWARE = "software.jsonl"
+SUBMITS = "submits.jsonl"
+WORKERS = "workers"
+WORKER_MANIFEST = "worker.json"
+WORKER_TRACE = "trace.strace"
 
 R = TypeVar("R")
 
@@ -137,63 +145,44 @@ class Resolved:
     path: str
 
 
-class RunDirectory:
-    """Reads and writes the parts of one run directory."""
+@dataclass(frozen=True, slots=True)
+class WorkerManifest:
+    """`worker.json`: one worker process of a distributed engine, on its own machine.
+
+    Times are by the worker's clock; `clock_offset_ns` is the manager's clock minus the worker's,
+    known to within `clock_error_ns` (-1: not measured). `address` is how the engine calls it.
+    `status` is `running`, `ok`, `killed` or `unobserved`; `error` says why in one sentence.
+    """
+
+    worker: str
+    engine: str
+    host: Host
+    tracer: Tracer
+    command: tuple[str, ...]
+    pid: int
+    cwd: str
+    started_ns: int
+    roots: dict[str, str]
+    ended_ns: int = 0
+    executable: str = ""
+    version: str = ""
+    address: str = ""
+    clock_offset_ns: int = 0
+    clock_error_ns: int = -1
+    status: str = "running"
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    schema: str = WORKER_SCHEMA
+
+
+class Logs:
+    """Reads and writes the logs of a directory of evidence: one JSON record a line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __repr__(self) -> str:
-        return f"RunDirectory({str(self.path)!r})"
-
-    def create(self) -> RunDirectory:
-        """Make the directory; it must not exist."""
-        (self.path / TRACES).mkdir(parents=True)
-        return self
-
-    # -- manifest --
-
-    def write_manifest(self, manifest: Manifest) -> None:
-        """Replace the manifest in one step."""
-        record = dataclasses.asdict(manifest)
-        temporary = self.path / (MANIFEST + ".part")
-        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-        temporary.replace(self.path / MANIFEST)
-
-    def read_manifest(self) -> Manifest:
-        """Read and check the manifest. Raises RunDirectoryError with the reason."""
-        where = self.path / MANIFEST
-        try:
-            record = json.loads(where.read_text())
-        except FileNotFoundError:
-            raise RunDirectoryError(
-                f"{self.path}: no {MANIFEST}; give the directory of a run (.nbrepro/runs/...)"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"{where}: cannot be read ({error})") from None
-        schema = json.loads((find_resources("schemas") / "manifest.schema.json").read_text())
-        if isinstance(record, dict) and record.get("schema") not in (None, SCHEMA):
-            raise RunDirectoryError(
-                f"{where}: schema {record['schema']!r} is not {SCHEMA!r}; use the version of "
-                "nbrepro that wrote it"
-            )
-        try:
-            jsonschema.validate(record, schema)
-        except jsonschema.ValidationError as error:
-            raise RunDirectoryError(f"{where}: {error.json_path}: {error.message}") from None
-        return Manifest(
-            **record
-            | {
-                "host": Host(**record["host"]),
-                "tracer": Tracer(
-                    **record["tracer"] | {"unseen": tuple(record["tracer"]["unseen"])}
-                ),
-                "kernel": Kernel(**record["kernel"]),
-                "notes": tuple(record["notes"]),
-            }
-        )
-
-    # -- logs --
+        return f"{type(self).__name__}({str(self.path)!r})"
 
     def append(self, name: str, record: Any) -> None:
         """Append one dataclass instance to the log `name`."""
@@ -206,17 +195,9 @@ class RunDirectory:
         with (self.path / name).open("w", encoding="ascii") as log:
             log.writelines(json.dumps(_plain(record)) + "\n" for record in records)
 
-    def read_cells(self) -> list[CellRecord]:
-        """Read the cell log in order of execution."""
-        return list(self._read(CELLS, CellRecord))
-
     def read_sightings(self) -> Iterator[Sighting]:
         """Read what files were when somebody looked, in order of time."""
         return self._read(SIGHTINGS, Sighting)
-
-    def read_handles(self) -> Iterator[HandleUse]:
-        """Read the uses of handles and maps."""
-        return self._read(HANDLES, HandleUse)
 
     def read_names(self) -> Iterator[Resolved]:
         """Read the resolved names."""
@@ -239,7 +220,32 @@ class RunDirectory:
                     if line.endswith("\n"):
                         raise RunDirectoryError(f"{path}:{number}: {error}") from None
 
-    # -- traces --
+
+class RunDirectory(Logs):
+    """Reads and writes the parts of one run directory."""
+
+    def create(self) -> RunDirectory:
+        """Make the directory; it must not exist."""
+        (self.path / TRACES).mkdir(parents=True)
+        return self
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest in one step."""
+        _write_manifest(self.path / MANIFEST, manifest)
+
+    def read_manifest(self) -> Manifest:
+        """Read and check the manifest. Raises RunDirectoryError with the reason."""
+        hint = "give the directory of a run (.nbrepro/runs/...)"
+        record = _read_manifest(self.path / MANIFEST, "manifest.schema.json", SCHEMA, hint)
+        return Manifest(**record | {"kernel": Kernel(**record["kernel"])})
+
+    def read_cells(self) -> list[CellRecord]:
+        """Read the cell log in order of execution."""
+        return list(self._read(CELLS, CellRecord))
+
+    def read_handles(self) -> Iterator[HandleUse]:
+        """Read the uses of handles and maps."""
+        return self._read(HANDLES, HandleUse)
 
     def trace_paths(self) -> list[Path]:
         """List the traces, compressed or not, one a host, in order of name."""
@@ -247,8 +253,77 @@ class RunDirectory:
 
     def trace_path(self, host: str) -> Path:
         """Give where the trace of `host` is written while it is open."""
-        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in host) or "host"
-        return self.path / TRACES / f"{safe}.strace"
+        return self.path / TRACES / f"{to_file_name(host) or 'host'}.strace"
+
+    def worker_directories(self) -> list[WorkerDirectory]:
+        """List the directories of the run's workers, in order of their ids."""
+        found = sorted((self.path / WORKERS).glob(f"*/{WORKER_MANIFEST}"))
+        return [WorkerDirectory(path.parent) for path in found if path.parent.name[0] != "."]
+
+
+class WorkerDirectory(Logs):
+    """Reads and writes what was seen of one worker: `worker.json`, its trace, and the same logs."""
+
+    def create(self) -> WorkerDirectory:
+        """Make the directory, for its owner alone; it must not exist."""
+        self.path.mkdir(mode=0o700, parents=True)
+        return self
+
+    def write_manifest(self, manifest: WorkerManifest) -> None:
+        """Replace the manifest in one step."""
+        _write_manifest(self.path / WORKER_MANIFEST, manifest)
+
+    def read_manifest(self) -> WorkerManifest:
+        """Read and check the manifest. Raises RunDirectoryError with the reason."""
+        hint = "give the directory of a worker, or an archive of one"
+        where = self.path / WORKER_MANIFEST
+        record = _read_manifest(where, "worker.schema.json", WORKER_SCHEMA, hint)
+        return WorkerManifest(**record | {"command": tuple(record["command"])})
+
+    @property
+    def open_trace_path(self) -> Path:
+        """Give where the trace is written while it is open."""
+        return self.path / WORKER_TRACE
+
+    def find_trace(self) -> Path | None:
+        """Find the trace, compressed or still open; None where the worker was not traced."""
+        closed = self.path / (WORKER_TRACE + ".zst")
+        return next((path for path in (closed, self.open_trace_path) if path.is_file()), None)
+
+
+def to_file_name(text: str) -> str:
+    """Replace what a file's name should not hold."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)
+
+
+def _write_manifest(where: Path, manifest: Manifest | WorkerManifest) -> None:
+    temporary = where.with_name(where.name + ".part")
+    temporary.write_text(json.dumps(_plain(manifest), indent=1, sort_keys=True) + "\n")
+    temporary.replace(where)
+
+
+def _read_manifest(where: Path, schema_name: str, version: str, hint: str) -> dict[str, Any]:
+    """Read and check a manifest, and make the values that runs and workers share."""
+    try:
+        record = json.loads(where.read_text())
+    except FileNotFoundError:
+        raise RunDirectoryError(f"{where.parent}: no {where.name}; {hint}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunDirectoryError(f"{where}: cannot be read ({error})") from None
+    schema = json.loads((find_resources("schemas") / schema_name).read_text())
+    if isinstance(record, dict) and record.get("schema") not in (None, version):
+        raise RunDirectoryError(
+            f"{where}: schema {record['schema']!r} is not {version!r}; use the version of "
+            "nbrepro that wrote it"
+        )
+    try:
+        jsonschema.validate(record, schema)
+    except jsonschema.ValidationError as error:
+        raise RunDirectoryError(f"{where}: {error.json_path}: {error.message}") from None
+    tracer = record["tracer"] | {"unseen": tuple(record["tracer"]["unseen"])}
+    shared = {"host": Host(**record["host"]), "tracer": Tracer(**tracer)}
+    checked: dict[str, Any] = record | shared | {"notes": tuple(record["notes"])}
+    return checked
 
 
 def _plain(record: Any) -> dict[str, Any]:

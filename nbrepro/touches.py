@@ -22,15 +22,21 @@ _Key = tuple[Owner, Mode, str, str]
 
 
 class TouchFold:
-    """Collects touches; holds one entry for each distinct owner, path and mode, not each access."""
+    """Collects touches; holds one entry for each distinct owner, path and mode, not each access.
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+    `names` resolves paths whose parents are symbolic links; `offset_ns` is added to every time.
+    """
+
+    def __init__(self, names: Mapping[str, str] | None = None, offset_ns: int = 0) -> None:
         self._names = names or {}
+        self._offset_ns = offset_ns
         self._touches: dict[_Key, Touch] = {}
 
     def add(self, owned: OwnedAccess, host: str) -> None:
         """Count one access."""
         access = self._resolve(owned.access)
+        if self._offset_ns:
+            access = access._replace(at_ns=access.at_ns + self._offset_ns)
         key = (owned.owner, access.mode, access.path, access.target)
         known = self._touches.get(key)
         self._touches[key] = (

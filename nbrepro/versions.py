@@ -59,9 +59,10 @@ class _Planned(NamedTuple):
 
 
 class Versions:
-    """Assigns versions to the touches of one run on one host."""
+    """Assigns versions to the touches of one run on one host; `first` is the first number."""
 
-    def __init__(self, sightings: Iterable[Sighting]) -> None:
+    def __init__(self, sightings: Iterable[Sighting], first: int = 1) -> None:
+        self._first = first
         self._sightings: dict[str, list[Sighting]] = defaultdict(list)
         for sighting in sightings:
             self._sightings[sighting.path].append(sighting)
@@ -71,7 +72,10 @@ class Versions:
         self._heirs: dict[int, list[_Draft]] = defaultdict(list)
 
     def assign(self, touches: Sequence[Touch]) -> list[VersionedTouch]:
-        """Give each touch, in order of time, the versions it used, generated and invalidated."""
+        """Give each touch, in order of time, the versions it used, generated and invalidated.
+
+        Call it once. `next_number` tells afterwards which number is free.
+        """
         planned = [self._plan(touch) for touch in touches]
         for draft in self._drafts:
             if draft.derived_from:
@@ -79,12 +83,17 @@ class Versions:
         finished = [self._finish(draft) for draft in self._drafts]
 
         def pick(draft: _Draft | None) -> FileVersion | None:
-            return finished[draft.number - 1] if draft else None
+            return finished[draft.number - self._first] if draft else None
 
         return [
             VersionedTouch(p.touch, pick(p.used), pick(p.generated), pick(p.invalidated))
             for p in planned
         ]
+
+    @property
+    def next_number(self) -> int:
+        """Give the number of the next version."""
+        return self._first + len(self._drafts)
 
     # -- timeline --
 
@@ -104,7 +113,7 @@ class Versions:
 
     def _draft(self, touch: Touch, path: str, maker: Owner | None) -> _Draft:
         draft = _Draft(
-            number=len(self._drafts) + 1,
+            number=self.next_number,
             path=path,
             kind=touch.kind,
             maker=maker,
@@ -133,7 +142,7 @@ class Versions:
 
     def _write(self, touch: Touch) -> _Draft:
         current = self._current.get(touch.path)
-        if current and current.maker == touch.owner:
+        if current and (current.maker == touch.owner or _delivers(touch, current.maker)):
             current.written_ns = max(current.written_ns, touch.last_ns)
             current.kind = current.kind or touch.kind
             return current
@@ -193,7 +202,7 @@ class Versions:
             return found
         relatives = [*self._heirs.get(draft.number, ())]
         if draft.derived_from:
-            relatives.insert(0, self._drafts[draft.derived_from - 1])
+            relatives.insert(0, self._drafts[draft.derived_from - self._first])
         seen = (self._seen(relative) for relative in relatives)
         return next((s for s in seen if s and s.sha256), found)
 
@@ -222,6 +231,11 @@ class Versions:
         if draft.ended_by:
             return f"{draft.ended_by} before it could be read"
         return "not looked at"
+
+
+def _delivers(touch: Touch, maker: Owner | None) -> bool:
+    """Tell whether a write only brings a task's output home: the kernel itself does that."""
+    return touch.owner == Owner() and maker is not None and bool(maker.task)
 
 
 def _nearest(sightings: Sequence[Sighting], read_ns: int) -> Sighting:

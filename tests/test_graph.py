@@ -60,12 +60,14 @@ SIGHTINGS = [
     Sighting("/study/in.csv", "file", 3, 1, 1, 1, "a" * 64, "", 0, 60),
     Sighting("/study/mid.csv", "file", 4, 1, 1, 2, "b" * 64, "", 1, 205),
 ]
-SOFTWARE = [Ownership("/v/lib/numpy/a.py", NUMPY, "")]
+HOSTS = [graph.HostFiles("h", SIGHTINGS)]
+OWNERS = [Ownership("/v/lib/numpy/a.py", NUMPY, "")]
+SOFTWARE = [graph.HostSoftware("h", MANIFEST.roots, OWNERS)]
 
 
 def described(touches=TOUCHES):
     facts = RunFacts(MANIFEST, CELLS, [], {})
-    return list(graph.statements(facts, touches, SIGHTINGS, SOFTWARE))
+    return list(graph.statements(facts, touches, HOSTS, SOFTWARE))
 
 
 def edges(statements, relation):
@@ -127,11 +129,12 @@ def test_equal_software_of_two_activities_is_one_footprint():
 def test_one_version_with_two_lists_of_files_is_two_packages():
     other = Package("numpy", "2.1.0", "pip", NUMPY.purl, "/w/lib", "e" * 64)
     facts = RunFacts(MANIFEST, CELLS, [], {})
-    software = [*SOFTWARE, Ownership("/v/lib/numpy/b.py", other, "")]
+    owners = [*OWNERS, Ownership("/v/lib/numpy/b.py", other, "")]
+    software = [graph.HostSoftware("h", MANIFEST.roots, owners)]
     touches = [*TOUCHES, touch(2, Mode.READ, 350, "/v/lib/numpy/b.py")]
     packages = {
         s.uid
-        for s in graph.statements(facts, touches, SIGHTINGS, software)
+        for s in graph.statements(facts, touches, HOSTS, software)
         if isinstance(s, Node) and s.kind == "Package"
     }
     assert packages == {

@@ -39,6 +39,11 @@ SITE = "/home/ann/study/.venv/lib/python3.12/site-packages"
         (file(SITE + "/numpy/linalg.py", NUMPY), Role.PACKAGE, "library-of-package"),
         (file(SITE + "/numpy/x.so.1", NUMPY), Role.PACKAGE, "library-of-package"),
         (file(SITE + "/numpy/LICENSE", NUMPY), Role.PACKAGE_DATA, "file-of-package"),
+        (
+            file(SITE + "/numpy-2.dist-info/entry_points.txt", NUMPY),
+            Role.PACKAGE_DATA,
+            "metadata-of-package",
+        ),
         (file(SITE + "/skimage/data/cat.png", NUMPY), Role.DATA, "dataset-of-package"),
         (file(SITE + "/mpl/mpl-data/a.png", NUMPY), Role.PACKAGE_DATA, "file-of-package"),
         (file(SITE + "/stray.py"), Role.UNRESOLVED, "library-without-owner"),

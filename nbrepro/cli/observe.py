@@ -208,7 +208,7 @@ def summarize(
         "written": len({row.path for row in data if row.mode in ("write", "read-write")}),
         "packages": [f"{row.name} {row.version}" for row in sorted(packages, key=_prominence)],
         "statements": summary.statements,
-        "unparsed": summary.trace.unparsed,
+        "unparsed": summary.unparsed,
         "unattributed": summary.unattributed,
         "busiest_cell": _busiest(data),
     }
@@ -279,7 +279,7 @@ def ingest_command(rundirs: Sequence[Path], style: str, store: str | None) -> No
         records.append({**dataclasses.asdict(summary), "store": location})
         if style != JSON:
             click.echo(
-                f"run {summary.run}: {summary.trace.lines} lines, {summary.statements} statements"
+                f"run {summary.run}: {summary.lines} lines, {summary.statements} statements"
             )
     if style == JSON:
         print_json(records)

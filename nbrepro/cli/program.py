@@ -23,6 +23,8 @@ _HOMES = {
     "impact": "files",
     "query": "question",
     "ingest": "observe",
+    "worker": "workers",
+    "gather": "workers",
     "doctor": "machine",
     "completion": "machine",
 }

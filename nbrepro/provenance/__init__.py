@@ -1,6 +1,23 @@
-"""From touches to the statements of the graph (W3C PROV): identity, software, description."""
+"""From touches to the statements of the graph (W3C PROV).
 
-from nbrepro.provenance.description import Describer, ProcessRecord, RunFacts
+`scribe` names and makes nodes and edges; `runs`, `distributed`, `files` and `software` describe
+the parts of a run; `identity` holds what compares across runs and machines.
+"""
+
+from nbrepro.provenance.distributed import tasks, workers
+from nbrepro.provenance.files import FileStatements
+from nbrepro.provenance.runs import RunStatements
+from nbrepro.provenance.scribe import ProcessRecord, RunFacts, Scribe
 from nbrepro.provenance.software import SoftwareUse, footprint
 
-__all__ = ["Describer", "ProcessRecord", "RunFacts", "SoftwareUse", "footprint"]
+__all__ = [
+    "FileStatements",
+    "ProcessRecord",
+    "RunFacts",
+    "RunStatements",
+    "Scribe",
+    "SoftwareUse",
+    "footprint",
+    "tasks",
+    "workers",
+]

@@ -1,0 +1,80 @@
+"""Be `python -m MODULE ARGS` with the probe in it: `bootstrap.py TOKEN TRACE SUBMITS MODULE ARGS`.
+
+This is the only part of nbrepro that runs inside the observed kernel, perhaps in an environment
+where nbrepro is not installed: the standard library is all it needs (Python >= 3.8). TRACE is
+empty unless this probe is the tracer itself; SUBMITS is the log of what distributed engines are
+given, empty for none. What the notebook can see of its process (sys.path, sys.argv, the
+environment, loaded modules) is as `python -m` makes it.
+"""
+
+import os
+import sys
+
+
+def run_file(name, **names):
+    """Execute the file `name` beside this one, outside sys.modules, and give its names."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    with open(path, encoding="utf-8") as stream:
+        source = stream.read()
+    space = dict(names, __name__="nbrepro_" + name[:-3])
+    exec(compile(source, path, "exec"), space)  # noqa: S102
+    return space, source
+
+
+def install(token, trace, log):
+    """Put the probe into this interpreter."""
+    marks, source = run_file("marks.py")
+    marks["keep"](marks, source, "/nbrepro-marker/" + token + "/")
+    imports = run_file("imports.py")[0]["PostImport"]()
+    if trace:
+        run_file("audit.py")[0]["install"](trace, marks, imports)
+    for part in ("cells.py", "pools.py", "aio.py"):
+        run_file(part)[0]["install"](marks, imports)
+    submits = run_file("submits.py")[0]["Submits"](log, marks)
+    worker, source = run_file("dask_worker.py")
+    worker["keep"](worker, source)
+    run_file("dask.py")[0]["install"](marks, imports, submits, worker)
+    run_file("taskvine.py")[0]["install"](marks, imports, submits)
+    sys.meta_path.insert(0, imports)
+    marks["mark"]("kernel", "loaded", str(os.getpid()))
+
+
+def restore(module, arguments):
+    """Make sys look as it does under `python -m`."""
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        del sys.path[0]
+        try:
+            sys.path.insert(0, os.getcwd())
+        except OSError:
+            pass
+    original = getattr(sys, "orig_argv", None)
+    if original is not None:
+        here = len(original) - len(arguments) - 5
+        sys.orig_argv = [*original[:here], "-m", module, *arguments]
+    sys.argv = ["-m", *arguments]
+
+
+def prepare():
+    """Install the probe, leave nothing of this file behind, and give what is left to call."""
+    token, trace, log, module, *arguments = sys.argv[1:]
+    install(token, trace, log)
+    restore(module, arguments)
+    import functools
+    import runpy
+
+    for name in (
+        "__file__",
+        "__cached__",
+        "install",
+        "os",
+        "prepare",
+        "restore",
+        "run_file",
+        "sys",
+    ):
+        globals().pop(name, None)
+    return functools.partial(runpy._run_module_as_main, module)
+
+
+if __name__ == "__main__":
+    prepare()()
