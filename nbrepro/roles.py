@@ -7,6 +7,7 @@ is kept with the file, and `nbrepro why` tells it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from nbrepro.config import RoleRule
 from nbrepro.model import Classification, Package, Role
+from nbrepro.sandboxes import split_sandbox
 
 METADATA_OF_PACKAGE = "metadata-of-package"
 """The rule of files that tell of a package: reading them does not count as using it."""
@@ -90,6 +92,10 @@ _RUNTIME_PLACES = ("/.ipython/", "/.jupyter/", "/share/jupyter/", "/etc/jupyter/
                    "/jupyter/runtime/", "/etc/ipython/", "/.ipynb_checkpoints/")  # fmt: skip
 
 
+_WORKSPACE = re.compile(r"/worker-\d+-\d+/")
+_ENGINE_PLACES = ("/vine-run-info/", "/dask-scratch-space/", "/dask-worker-space/")
+
+
 def under(path: str, place: str) -> bool:
     """Tell whether `path` is `place` or below it; nothing is below an empty place."""
     return bool(place) and (path == place or path.startswith(place.rstrip("/") + "/"))
@@ -120,6 +126,17 @@ def _shared_memory(file: FileFacts, _: Places) -> bool:
 
 def _socket(file: FileFacts, _: Places) -> bool:
     return file.kind == "socket"
+
+
+def _sandbox_of_task(file: FileFacts, _: Places) -> bool:
+    parts = split_sandbox(file.path)
+    return parts is not None and _WORKSPACE.search(parts[0] + "/") is not None
+
+
+def _engine_files(file: FileFacts, _: Places) -> bool:
+    return _WORKSPACE.search(file.path) is not None or any(
+        part in file.path for part in _ENGINE_PLACES
+    )
 
 
 def _kernel_file_system(file: FileFacts, _: Places) -> bool:
@@ -283,6 +300,8 @@ RULES: tuple[Rule, ...] = (
     Rule("directory", Role.DIRECTORY, _directory),
     Rule("shared-memory", Role.TEMPORARY, _shared_memory),
     Rule("socket", Role.TEMPORARY, _socket),
+    Rule("sandbox-of-task", Role.TEMPORARY, _sandbox_of_task),
+    Rule("engine-of-tasks", Role.RUNTIME, _engine_files),
     Rule("kernel-file-system", Role.SYSTEM, _kernel_file_system),
     Rule("device", Role.SYSTEM, _device),
     Rule("file-without-a-name", Role.TEMPORARY, _deleted),
