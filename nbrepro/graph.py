@@ -153,8 +153,8 @@ def _file_facts(
         file = file_of(touch)
         by_file[file].append(touch)
         if touch.mode is Mode.RENAME:
-            made = touch._replace(mode=Mode.WRITE, path=touch.target, target="")
-            by_file[file[0], touch.target].append(made)
+            # Made by a rename is not made by the run: its content was there before.
+            by_file[file[0], touch.target].append(touch)
     return {file: _facts_of(file[1], group, packages.get(file)) for file, group in by_file.items()}
 
 
@@ -292,7 +292,10 @@ def _file_statements(
         file = (hosts[number], version.path)
         yield from describer.version(version, roles.role(file), roles.package(file), file[0])
     for one in touched:
-        yield from describer.touch(one, roles.role(file_of(one.touch)))
+        host, path = file_of(one.touch)
+        role = roles.role((host, path))
+        made = roles.role((host, one.generated.path)) if one.generated else role
+        yield from describer.touch(one, role, made)
     yield from describer.derivations(_derivations(touched, roles))
 
 

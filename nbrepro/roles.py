@@ -93,6 +93,7 @@ _RUNTIME_PLACES = ("/.ipython/", "/.jupyter/", "/share/jupyter/", "/etc/jupyter/
 
 
 _WORKSPACE = re.compile(r"/worker-\d+-\d+/")
+_TOOL_PLACES = ("/.pyenv/", "/.rbenv/", "/.nvm/", "/.rustup/", "/.cargo/")
 _ENGINE_PLACES = ("/vine-run-info/", "/dask-scratch-space/", "/dask-worker-space/")
 
 
@@ -117,7 +118,8 @@ def _connection(file: FileFacts, _: Places) -> bool:
 
 
 def _of_this_tool(file: FileFacts, places: Places) -> bool:
-    return under(file.path, places.run) or "/nbrepro/capture/probes/" in file.path
+    ours = ("/nbrepro/capture/probes/", "/nbrepro/workers/")
+    return under(file.path, places.run) or any(part in file.path for part in ours)
 
 
 def _shared_memory(file: FileFacts, _: Places) -> bool:
@@ -270,6 +272,10 @@ def _system_file(file: FileFacts, places: Places) -> bool:
     )
 
 
+def _tool_of_user(file: FileFacts, _: Places) -> bool:
+    return any(part in file.path for part in _TOOL_PLACES)
+
+
 def _user_configuration(file: FileFacts, places: Places) -> bool:
     return bool(places.home) and (
         under(file.path, places.home.rstrip("/") + "/.config")
@@ -319,6 +325,7 @@ RULES: tuple[Rule, ...] = (
     Rule("environment-file", Role.SYSTEM, _environment_file),
     Rule("program", Role.UNRESOLVED, _program),
     Rule("system-directory", Role.SYSTEM, _system_file),
+    Rule("tool-of-user", Role.SYSTEM, _tool_of_user),
     Rule("user-configuration", Role.CONFIG, _user_configuration),
     Rule("code-by-suffix", Role.CODE, _code),
     Rule("configuration-by-name", Role.CONFIG, _configuration),

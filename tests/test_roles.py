@@ -77,6 +77,7 @@ SITE = "/home/ann/study/.venv/lib/python3.12/site-packages"
         (file("/tmp/worker-0-1/task.4/scratch"), Role.TEMPORARY, "sandbox-of-task"),
         (file("/tmp/worker-0-1/cache/file-md5-1"), Role.RUNTIME, "engine-of-tasks"),
         (file("/home/ann/study/task.4/scratch"), Role.DATA, "otherwise-data"),
+        (file("/home/ann/.pyenv/version"), Role.SYSTEM, "tool-of-user"),
         (file("10.0.0.1", kind="inet"), Role.NETWORK, "connection"),
     ],
     ids=lambda value: value.path if isinstance(value, FileFacts) else "",

@@ -64,8 +64,11 @@ class FileStatements:
             yield package_node(package)
             yield Edge("ofPackage", self._scribe.base + name, package_iri(package))
 
-    def touch(self, touched: VersionedTouch, role: Classification) -> Iterator[Statement]:
-        """Describe what one touch used, generated and invalidated."""
+    def touch(
+        self, touched: VersionedTouch, role: Classification, made_role: Classification
+    ) -> Iterator[Statement]:
+        """Describe what one touch used, generated (of `made_role`: a rename's new name may have
+        another one) and invalidated."""
         touch = touched.touch
         activity = self._scribe.activity(touch.owner)
         about = self._about(touch, role)
@@ -73,7 +76,7 @@ class FileStatements:
             yield self._scribe.edge("used", activity, f"file/{touched.used.number}", **about)
         if touched.generated is not None:
             mode = Mode.WRITE if touch.mode is Mode.RENAME else touch.mode
-            made = about | {"mode": mode.value}
+            made = self._about(touch, made_role) | {"mode": mode.value}
             if touch.mode is Mode.RENAME:
                 made["named"] = to_text(touch.target)
             made.pop("target", None)

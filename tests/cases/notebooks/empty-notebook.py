@@ -1,0 +1,2 @@
+# prelude: none
+# A notebook without a cell is run, kept and answered.

@@ -1,0 +1,59 @@
+"""What a live test needs, and what happens where the machine lacks it.
+
+A test marked `live` runs a real strace, kernel or other component. On a user's machine it is
+skipped, with the reason, where that is missing; where NBREPRO_REQUIRE_LIVE=1 it fails instead.
+`@pytest.mark.live` alone asks for strace and a kernel; `@pytest.mark.live("kernel")` for what it
+names: `strace`, `kernel`, or a module or program.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Generator
+
+import pytest
+
+REQUIRED = os.environ.get("NBREPRO_REQUIRE_LIVE") == "1"
+
+
+@functools.cache
+def lack(component: str) -> str:
+    """Say why `component` cannot be used on this machine; empty where it can."""
+    if component == "strace":
+        return _lack_of_strace()
+    if component == "kernel":
+        return "" if importlib.util.find_spec("ipykernel") else "ipykernel is not installed"
+    if shutil.which(component) or importlib.util.find_spec(component):
+        return ""
+    return f"no module or program {component!r}"
+
+
+def _lack_of_strace() -> str:
+    if not shutil.which("strace"):
+        return "strace is not installed"
+    probe = ["strace", "-f", "-o", "/dev/null", "true"]
+    finished = subprocess.run(probe, capture_output=True, text=True, timeout=30)
+    return f"ptrace is forbidden ({finished.stderr.strip()})" if finished.returncode else ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    mark = item.get_closest_marker("live")
+    if mark:
+        reasons = filter(None, map(lack, mark.args or ("strace", "kernel")))
+        for reason in reasons:
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if REQUIRED and report.skipped and item.get_closest_marker("live"):
+        report.outcome = "failed"
+        report.longrepr = f"a live test may not skip here: {report.longrepr}"
+    return report
