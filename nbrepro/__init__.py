@@ -12,19 +12,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbrepro.answers import Cell, Provenance, Run
+    from nbrepro.answers import Provenance
     from nbrepro.answers import open_provenance as open  # noqa: A004
     from nbrepro.errors import NbreproError
+    from nbrepro.runs import Cell, Run
 
     __version__: str
 
 __all__ = ["Cell", "NbreproError", "Provenance", "Run", "__version__", "open"]
 
 _HOMES = {
-    "Cell": ("nbrepro.answers", "Cell"),
+    "Cell": ("nbrepro.runs", "Cell"),
     "NbreproError": ("nbrepro.errors", "NbreproError"),
     "Provenance": ("nbrepro.answers", "Provenance"),
-    "Run": ("nbrepro.answers", "Run"),
+    "Run": ("nbrepro.runs", "Run"),
     "open": ("nbrepro.answers", "open_provenance"),
 }
 

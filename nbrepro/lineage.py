@@ -1,7 +1,8 @@
 """What a file came from and what depends on it: trees of cell executions and file versions.
 
 Pure: from the rows of the question `edges-of-run`. An execution is taken to have made everything
-it generated from everything it used, whichever came first inside the cell.
+it generated from everything it used, whichever came first inside the cell. A task that a cell sent
+to a worker is a step of its own.
 """
 
 from __future__ import annotations
@@ -38,14 +39,16 @@ class FileNode:
 
 @dataclass(slots=True)
 class StepNode:
-    """A cell execution and the files it used (lineage) or generated (impact).
+    """A cell execution, or a task of it, and the files it used (lineage) or generated (impact).
 
-    `cell` is None for the kernel itself.
+    `cell` is None for the kernel or a worker itself.
     """
 
     cell: int | None
     execution: int | None
     files: list[FileNode] = field(default_factory=list)
+    task: str | None = None
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,12 @@ class LineageRow:
     role: str
     sha256: str | None
     repeated: bool
+    task: str | None = None
+    worker: str | None = None
+
+
+_Step = tuple[int | None, str | None, str | None]
+"""What made or used files: an execution, a task of it and its worker, or a worker itself."""
 
 
 class Flow:
@@ -73,7 +82,7 @@ class Flow:
         self._maker: dict[str, EdgeRow] = {}
         self._ender: dict[str, EdgeRow] = {}
         self._users: dict[str, list[EdgeRow]] = defaultdict(list)
-        self._by_execution: dict[str, dict[int | None, list[EdgeRow]]] = {
+        self._by_step: dict[str, dict[_Step, list[EdgeRow]]] = {
             mode: defaultdict(list) for mode in (USED, GENERATED, INVALIDATED)
         }
         for edge in edges:
@@ -83,7 +92,7 @@ class Flow:
         if edge.version not in self._files:
             self._files[edge.version] = edge
             self._of_path[edge.path].append(edge.version)
-        self._by_execution[edge.mode][edge.execution].append(edge)
+        self._by_step[edge.mode][_step_of(edge)].append(edge)
         if edge.mode == GENERATED:
             self._maker[edge.version] = edge
         elif edge.mode == INVALIDATED:
@@ -146,34 +155,34 @@ class Flow:
         made = self._maker.get(version)
         if made is None:
             return []
-        used = self._by_execution[USED][made.execution]
+        maker = _step_of(made)
+        used = self._by_step[USED][maker]
         renamed = [
             edge
-            for edge in self._by_execution[INVALIDATED][made.execution]
+            for edge in self._by_step[INVALIDATED][maker]
             if edge.sha256 and edge.sha256 == made.sha256 and edge.version != version
         ]
-        inputs = [edge for edge in (*used, *renamed) if not self._made_by(edge, made.execution)]
-        return [StepNode(made.cell, made.execution, self._nodes(inputs))]
+        inputs = [edge for edge in (*used, *renamed) if not self._made_by(edge, maker)]
+        return [_step_node(made, self._nodes(inputs))]
 
     def _steps_after(self, version: str) -> list[StepNode]:
         steps = [
-            StepNode(
-                edge.cell,
-                edge.execution,
+            _step_node(
+                edge,
                 self._nodes(
                     made
-                    for made in self._by_execution[GENERATED][edge.execution]
+                    for made in self._by_step[GENERATED][_step_of(edge)]
                     if made.version != version
                 ),
             )
             for edge in self._users[version]
-            if not self._made_by(edge, edge.execution)
+            if not self._made_by(edge, _step_of(edge))
         ]
         return _merged(steps)
 
-    def _made_by(self, edge: EdgeRow, execution: int | None) -> bool:
+    def _made_by(self, edge: EdgeRow, step: _Step) -> bool:
         made = self._maker.get(edge.version)
-        return made is not None and made.execution == execution
+        return made is not None and _step_of(made) == step
 
     def _nodes(self, edges: Iterable[EdgeRow]) -> list[FileNode]:
         chosen = dict.fromkeys(edge.version for edge in edges if self._carries(edge))
@@ -189,13 +198,24 @@ class Flow:
 
 
 def _merged(steps: Iterable[StepNode]) -> list[StepNode]:
-    """Join the steps of one execution, in order of execution."""
-    by_execution: dict[int | None, StepNode] = {}
+    """Join the nodes of one step, in order of execution."""
+    by_step: dict[_Step, StepNode] = {}
     for step in steps:
-        known = by_execution.setdefault(step.execution, StepNode(step.cell, step.execution))
+        known = by_step.setdefault(_step_of(step), _step_node(step, []))
         present = {file.version for file in known.files}
         known.files += [file for file in step.files if file.version not in present]
-    return sorted(by_execution.values(), key=lambda step: step.execution or 0)
+    return sorted(
+        by_step.values(),
+        key=lambda step: (step.execution or 0, step.task or "", step.worker or ""),
+    )
+
+
+def _step_of(edge: EdgeRow | StepNode) -> _Step:
+    return (edge.execution, edge.task, edge.worker)
+
+
+def _step_node(edge: EdgeRow | StepNode, files: list[FileNode]) -> StepNode:
+    return StepNode(edge.cell, edge.execution, files, edge.task, edge.worker)
 
 
 def walk(root: FileNode) -> Iterator[tuple[int, StepNode | None, FileNode]]:
@@ -221,6 +241,8 @@ def to_rows(root: FileNode) -> Rows[LineageRow]:
                 node.role,
                 node.sha256,
                 node.repeated,
+                step.task if step else None,
+                step.worker if step else None,
             )
             for depth, step, node in walk(root)
         ),
@@ -239,7 +261,9 @@ def to_nested(root: FileNode, steps: str, files: str) -> dict[str, Any]:
         )  # fmt: skip
         for step in node.steps:
             inner: list[dict[str, Any]] = [{} for _ in step.files]
-            record[steps].append({"cell": step.cell, "execution": step.execution, files: inner})
+            known = {"cell": step.cell, "execution": step.execution}
+            owner = {"task": step.task, "worker": step.worker}
+            record[steps].append({**known, **owner, files: inner})
             work.extend(zip(step.files, inner, strict=True))
     return top
 

@@ -91,6 +91,20 @@ def check_execution(cells: Sequence[CellRow], execution: int, cell: int | None) 
         )
 
 
+def choose_name(what: str, known: Iterable[str | None], reference: str) -> str:
+    """Find a task, worker or host (`what`) of a run by its name or a unique prefix of it."""
+    names = sorted({name for name in known if name})
+    if reference in names:
+        return reference
+    matches = [name for name in names if name.startswith(reference)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches and reference:
+        raise UsageError(f"{what} {reference!r} may mean {_listed(matches)}; write more of it")
+    hint = f"there are {_listed(names)}" if names else "the run has none"
+    raise NotFoundError(f"{what} {reference!r} does not exist; {hint}")
+
+
 def choose_path(
     known: Collection[str], reference: str | os.PathLike[str], bases: Iterable[Path]
 ) -> str:

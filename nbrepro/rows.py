@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, make_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from nbrepro.errors import MachineError
-from nbrepro.model import Table
+from nbrepro.model import Mode, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +107,9 @@ class SoftwareRow:
     role: str
     rule: str | None
     package: str | None
+    task: str | None = None
+    worker: str | None = None
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,10 @@ class OwnerRow:
 
 @dataclass(frozen=True, slots=True)
 class EdgeRow:
-    """One edge between a cell execution and a file version: used, generated or invalidated."""
+    """One edge between a cell execution, or its task, and a file version: what was done to it.
+
+    `mode` is `used`, `generated` or `invalidated`.
+    """
 
     execution: int | None
     cell: int | None
@@ -134,6 +140,105 @@ class EdgeRow:
     sha256: str | None
     role: str
     at: str | None
+    task: str | None = None
+    worker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One attempt at a task; `cell` submitted it, `files` counts the data files it touched.
+
+    `observed` says that a trace covers it: the files of one that is not observed are not known.
+    """
+
+    task: str
+    engine: str | None
+    function: str | None
+    cell: int | None
+    execution: int | None
+    attempt: int | None
+    worker: str | None
+    host: str | None
+    status: str | None
+    started: str | None
+    seconds: float | None
+    observed: bool | None
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRow:
+    """One worker of a distributed engine; `tasks` and `packages` count what it ran and used.
+
+    `clock_offset_ns` is the manager's clock minus the worker's, `clock_error_ns` how far that may
+    be wrong (-1: not measured). `error` says why its evidence is missing or ends early, `unseen`
+    what its tracer could not see.
+    """
+
+    worker: str
+    engine: str | None
+    address: str | None
+    host: str | None
+    status: str | None
+    error: str | None
+    tasks: int
+    packages: int
+    tracer: str | None
+    clock_offset_ns: int | None
+    clock_error_ns: int | None
+    started: str | None
+    pid: int | None
+    executable: str | None
+    version: str | None
+    distribution: str | None
+    unseen: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRow:
+    """One value of something that is not the same on all workers and hosts of a run.
+
+    `kind` is `data` (a file by its path, with its sha256), `package` (its version), `package files`
+    (one version whose installed files differ), `software file` (its owner), `interpreter` or
+    `system`. `worker` is None for the manager.
+    """
+
+    kind: str
+    subject: str
+    worker: str | None
+    host: str | None
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One input on which a task and its declaration disagree.
+
+    `finding` is `undeclared`: the task read a file that it had not declared; or `unused`: it
+    declared one that it never touched. `sha256` is what it read.
+    """
+
+    finding: str
+    task: str
+    function: str | None
+    cell: int | None
+    worker: str | None
+    host: str | None
+    path: str
+    mode: str | None = None
+    role: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnobservedRow:
+    """A worker, or a task of it, that no trace covers, and why."""
+
+    worker: str | None
+    task: str | None
+    cell: int | None
+    host: str | None
+    reason: str
 
 
 class Rows(list[R], Generic[R]):
@@ -188,3 +293,14 @@ def from_any_table(table: Table) -> Rows[Any]:
 def _cell(row: tuple[Any, ...], place: int | None) -> Any:
     value = None if place is None else row[place]
     return None if value == "" else value
+
+
+def software_touch(run: RunRow, row: SoftwareRow, cell: CellRow | None) -> DataRow:
+    """Turn a member of a footprint into a row of accesses: which were made is not kept."""
+    return DataRow(
+        run=run.run, cell=row.cell, cell_id=cell.cell_id if cell else None,
+        execution_count=cell.execution_count if cell else None, mode=Mode.READ, path=row.path,
+        named=None, role=row.role, rule=row.rule, sha256=None, size=None,
+        host=row.host or run.host, process=None, task=row.task, worker=row.worker, evidence=None,
+        certainty=None, execution=row.execution, undigested="software, known by its package",
+    )  # fmt: skip

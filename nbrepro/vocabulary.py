@@ -93,6 +93,7 @@ RELATIONS: dict[str, Relation] = {
     "correspondsToStep": Relation(PPLAN + "correspondsToStep"),
     "partOfRun": Relation(NBR + "partOfRun"),
     "ofPackage": Relation(NBR + "ofPackage"),
+    "describesPackage": Relation(NBR + "describesPackage"),
 }
 
 STANDARD_PROPERTIES = {

@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zstandard import ZstdError
+
 from nbrepro.capture.archives import is_archive, scratch, unpacked
 from nbrepro.capture.collecting import collect
-from nbrepro.errors import NbreproError, NotFoundError
+from nbrepro.errors import NbreproError, NotFoundError, RunDirectoryError
 from nbrepro.model import RunId
 from nbrepro.processes import MARKER
 from nbrepro.rundir import (
@@ -30,23 +32,27 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What became of one worker's evidence: `taken` into the run or not, and why."""
+    """What became of one worker's evidence, and why.
+
+    It was `taken`, `known` to the run already, `left` since it is of another run, or `refused`
+    since it is torn, foreign or hostile.
+    """
 
     worker: str
     source: str
-    taken: bool
+    outcome: str
     reason: str
 
 
 def gather(run: RunDirectory, paths: Sequence[Path]) -> list[Gathered]:
     """Take the workers at `paths` that worked for the run into its directory.
 
-    A path is a worker directory, a directory of them, or an archive. Raises NotFoundError where
-    there is nothing, and RunDirectoryError for evidence that is torn, foreign or hostile; then
-    what came before it has been taken.
+    A path is a worker directory, a directory of them, or an archive. Raises NotFoundError, before
+    anything is taken, where there is nothing.
     """
     judge = _Judge(run)
-    return [_take(run, source, judge) for path in paths for source in _find_sources(path)]
+    sources = [source for path in paths for source in _find_sources(path)]
+    return [_take_or_refuse(run, source, judge) for source in sources]
 
 
 def adopt(run: RunDirectory, local: Sequence[Path] = ()) -> list[str]:
@@ -72,7 +78,7 @@ def adopt(run: RunDirectory, local: Sequence[Path] = ()) -> list[str]:
 def _attempt(source: Path, act: Callable[[Path], None]) -> list[str]:
     try:
         act(source)
-    except (NbreproError, OSError) as error:
+    except (NbreproError, OSError, ZstdError) as error:
         return [f"the evidence of a worker could not be taken: {error}"]
     return []
 
@@ -113,6 +119,15 @@ def _below(folder: Path) -> list[Path]:
     ]
 
 
+def _take_or_refuse(run: RunDirectory, source: Path, judge: _Judge) -> Gathered:
+    try:
+        return _take(run, source, judge)
+    except RunDirectoryError as error:
+        return Gathered("", str(source), "refused", str(error))
+    except (OSError, ZstdError) as error:
+        return Gathered("", str(source), "refused", f"{source}: cannot be taken ({error})")
+
+
 def _take(run: RunDirectory, source: Path, judge: _Judge) -> Gathered:
     """Take one worker's evidence if it belongs to the run."""
     with _opened(run, source) as (original, closed):
@@ -120,7 +135,7 @@ def _take(run: RunDirectory, source: Path, judge: _Judge) -> Gathered:
         reason = judge.reason(original, manifest)
         if not reason:
             why = "it did not run at the time of this run, and nothing in the run names it"
-            return Gathered(manifest.worker, str(source), False, why)
+            return Gathered(manifest.worker, str(source), "left", why)
         with closed as directory:
             if reason == BY_TIME:
                 manifest = directory.read_manifest()
@@ -128,8 +143,8 @@ def _take(run: RunDirectory, source: Path, judge: _Judge) -> Gathered:
                 directory.write_manifest(replace(manifest, notes=notes))
             taken = _place(run, directory)
     if not taken:
-        return Gathered(manifest.worker, str(source), False, "the run has its evidence already")
-    return Gathered(manifest.worker, str(source), True, reason)
+        return Gathered(manifest.worker, str(source), "known", "the run has its evidence already")
+    return Gathered(manifest.worker, str(source), "taken", reason)
 
 
 _Closed = AbstractContextManager[WorkerDirectory]

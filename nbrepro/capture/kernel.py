@@ -97,6 +97,10 @@ def check_program(spec: KernelSpec, name: str) -> None:
 def make_manager(name: str, spec: KernelSpec, launch: Launch) -> ObservedKernelManager:
     """Make the manager of one observed kernel, not yet started."""
     manager = ObservedKernelManager(kernel_name=name, log=logging.getLogger("nbrepro.capture"))
+    # Where Jupyter itself keeps them: by its place the file is known for a connection file.
+    runtime = Path(jupyter_runtime_dir())
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    manager.connection_file = str(runtime / f"kernel-{uuid4()}.json")
     manager.launch = launch
     manager._kernel_spec = spec
     return manager

@@ -29,7 +29,8 @@ _SOFTWARE = re.compile(
 )
 _LIBRARY = re.compile(r"\.so(?:\.\d+)*$")
 _RUNTIME = ("/.ipython/", "/.jupyter/", "/.local/share/jupyter/", "/.nbrepro/", "/.git/",
-            "/.ipynb_checkpoints/", "/nbrepro/capture/probes/")  # fmt: skip
+            "/.ipynb_checkpoints/", "/nbrepro/capture/probes/",
+            "/nbrepro/workers/")  # fmt: skip
 _DATASET_SUFFIXES = frozenset((
     ".csv", ".tsv", ".txt", ".dat", ".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".hdf", ".root",
     ".parquet", ".feather", ".arrow", ".npy", ".npz", ".mat", ".jpg", ".jpeg", ".png", ".tif",
@@ -170,6 +171,20 @@ def without_imports(blocks: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
+def without_repeats(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Drop searches, and the opening of modules that were opened before: tasks import the same."""
+    seen: set[bytes] = set()
+    for block in without_searches(blocks):
+        kept = []
+        for line in block.splitlines(keepends=True):
+            module = line[line.rfind(b"<") :] if _is_import(line) else b""
+            if module not in seen:
+                kept.append(line)
+            if module:
+                seen.add(module)
+        yield b"".join(kept)
+
+
 def _is_search(line: bytes) -> bool:
     return line.endswith(_SOUGHT) and b"<... " not in line
 
@@ -290,8 +305,8 @@ def survey(
     """
     found = Survey()
     # Origins are matched by line, so that both passes must drop the same lines.
-    origins = births(without_searches(read_lines(trace)))
-    lines = without_searches(read_lines(trace))
+    origins = births(without_repeats(read_lines(trace)))
+    lines = without_repeats(read_lines(trace))
     for step in steps(events(lines), origins, token=token, cwd=cwd):
         if isinstance(step, Access) and step.process.pid != ours:
             _collect(step, found, scope, names)

@@ -35,6 +35,7 @@ FEATURE = "nbrepro:"
 SHIM_MARK = "# nbrepro worker shim"
 
 _NOT_FOUND = 127
+_OTHER_TRACER = " or use --tracer audit"
 _VERSION_WAIT_S = 5.0
 _HEAD_BYTES = 4096
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -107,10 +108,12 @@ def prepare(command: Sequence[str], home: Path, tracer: str = "auto") -> Start:
                          "its accesses are in the trace of what started it")  # fmt: skip
         watching = find_tracer("strace")
     except MachineError as error:
-        directory.write_manifest(_unobserved(manifest, str(error)))
+        # The other tracer that the sentence offers is for kernels.
+        reason = str(error).replace(_OTHER_TRACER, "")
+        directory.write_manifest(_unobserved(manifest, reason))
         if tracer == "strace":
-            raise
-        return Start(program, tuple(worker), environment, f"the worker runs untraced: {error}")
+            raise MachineError(reason) from None
+        return Start(program, tuple(worker), environment, f"the worker runs untraced: {reason}")
     directory.write_manifest(replace(manifest, tracer=watching.tracer))
     argv = watching.wrap(directory.open_trace_path, worker)
     return Start(argv[0], tuple(argv), environment)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 
-from nbrepro.answers import Provenance, Run
+from nbrepro.answers import Provenance
 from nbrepro.cli.options import (
     JSON,
     cell_option,
     open_asked,
+    owner_options,
     run_argument,
     store_option,
     style_options,
@@ -27,6 +28,7 @@ from nbrepro.formats import (
 )
 from nbrepro.model import Mode, Role
 from nbrepro.rows import CellRow, DataRow, PackageRow, RunRow
+from nbrepro.runs import Run
 
 _MODES = click.Choice([str(mode) for mode in Mode])
 _ROLES = click.Choice([*(str(role) for role in Role), "all"])
@@ -113,6 +115,7 @@ def _status(row: CellRow) -> str:
 @click.command("data", short_help="List the files that a run or a cell touched.")
 @run_argument
 @cell_option
+@owner_options
 @click.option("--execution", type=int, metavar="K", help="Only the K-th execution of the run.")
 @click.option("--mode", type=_MODES, help="Only this mode; read and write include read-write.")
 @click.option(
@@ -124,29 +127,48 @@ def _status(row: CellRow) -> str:
 def data_command(
     run: str,
     cell: str | None,
+    task: str | None,
+    worker: str | None,
+    host: str | None,
     execution: int | None,
     mode: str | None,
     roles: Sequence[str],
     store: str | None,
     style: str,
 ) -> None:
-    """List the files that a run, or one of its cells, read and wrote."""
+    """List the files that a run, or one of its cells, read and wrote.
+
+    What a cell's tasks touched on workers is the cell's too, and marked so.
+    """
     with open_asked(store) as provenance:
         asked = provenance.run(run)
-        rows = asked.data(cell, execution=execution, role=roles or None, mode=mode)
+        rows = asked.data(
+            cell, execution=execution, role=roles or None, mode=mode, task=task, worker=worker,
+            host=host,
+        )  # fmt: skip
         root = root_of(provenance)
-    print_rows(rows, style, data_columns(root), _no_data(asked, cell))
+    who = _who(asked, cell=cell, task=task, worker=worker, host=host)
+    print_rows(rows, style, data_columns(root, rows), f"{who} touched no such file")
 
 
-def _no_data(run: Run, cell: str | None) -> str:
-    who = f"cell {cell} of run {run.id}" if cell else f"run {run.id}"
-    return f"{who} touched no such file"
+def _who(run: Run, **owners: str | None) -> str:
+    given = [f"{what} {name} of " for what, name in owners.items() if name]
+    return f"{''.join(given)}run {run.id}"
 
 
-def data_columns(root: str | None) -> list[Column]:
-    """Give the columns of a table of accesses, with paths relative to `root`."""
+def data_columns(root: str | None, rows: Iterable[DataRow] = ()) -> list[Column]:
+    """Give the columns of a table of accesses, with paths relative to `root`.
+
+    What only runs with workers have is a column only where one of the rows has it.
+    """
+    rows = list(rows)
+    where = [
+        Column("task", lambda row: visible(row.task)),
+        Column("worker", lambda row: visible(row.worker)),
+    ]
     return [
-        Column("cell", lambda row: "kernel" if row.cell is None else str(row.cell), "bold", True),
+        Column("cell", _cell, "bold", True),
+        *(column for column in where if any(getattr(row, column.title) for row in rows)),
         Column("count", _count, right=True),
         Column("mode", lambda row: row.mode),
         Column("path", lambda row: _path(row, root), "cyan"),
@@ -155,6 +177,12 @@ def data_columns(root: str | None) -> list[Column]:
         Column("content", _content),
         Column("evidence", _evidence),
     ]
+
+
+def _cell(row: DataRow) -> str:
+    if row.cell is not None:
+        return str(row.cell)
+    return "task" if row.task else "worker" if row.worker else "kernel"
 
 
 def _count(row: DataRow) -> str:
@@ -183,14 +211,23 @@ def _evidence(row: DataRow) -> str:
 @click.command("packages", short_help="List the packages that a run or a cell used.")
 @run_argument
 @cell_option
+@owner_options
 @style_options
 @store_option
-def packages_command(run: str, cell: str | None, store: str | None, style: str) -> None:
+def packages_command(
+    run: str,
+    cell: str | None,
+    task: str | None,
+    worker: str | None,
+    host: str | None,
+    store: str | None,
+    style: str,
+) -> None:
     """List the packages, with versions, whose files a run or one of its cells used."""
     with open_asked(store) as provenance:
         asked = provenance.run(run)
-        rows = asked.packages(cell)
-    who = f"cell {cell} of run {asked.id}" if cell else f"run {asked.id}"
+        rows = asked.packages(cell, task=task, worker=worker, host=host)
+    who = _who(asked, cell=cell, task=task, worker=worker, host=host)
     print_rows(rows, style, package_columns(), f"{who} used no package")
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nbrepro.answers import Why
 from nbrepro.cli.ask import data_columns, root_of
 from nbrepro.cli.options import (
     CSV,
@@ -27,6 +26,7 @@ from nbrepro.cli.printing import (
 )
 from nbrepro.formats import shorten, visible
 from nbrepro.lineage import FileNode, StepNode, Tree
+from nbrepro.runs import Why
 
 if TYPE_CHECKING:
     from rich.tree import Tree as RichTree
@@ -163,5 +163,10 @@ def _file_label(node: FileNode, root: str | None) -> str:
 
 
 def _step_label(step: StepNode, verb: str) -> str:
-    who = "the kernel itself" if step.cell is None else f"cell {step.cell}"
-    return f"{verb} {who}"
+    who = "" if step.cell is None else f"cell {step.cell}"
+    if step.task:
+        where = f" on {visible(step.worker)}" if step.worker else ""
+        who = f"task {visible(step.task)}{where}{', of ' if who else ''}{who}"
+    elif step.worker:
+        who = f"worker {visible(step.worker)} itself"
+    return f"{verb} {who or 'the kernel itself'}"

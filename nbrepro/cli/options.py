@@ -10,7 +10,8 @@ import click
 from nbrepro.errors import NbreproError
 
 if TYPE_CHECKING:
-    from nbrepro.answers import Provenance, Run
+    from nbrepro.answers import Provenance
+    from nbrepro.runs import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,6 +52,20 @@ def cell_option(command: F) -> F:
     )(command)  # fmt: skip
 
 
+def owner_options(command: F) -> F:
+    """Add `--task`, `--worker` and `--host`: ids, or unique prefixes of them."""
+    for name, complete, what in (
+        ("host", complete_host, "What happened on this host"),
+        ("worker", complete_worker, "This worker with its tasks"),
+        ("task", complete_task, "This attempt at a task"),
+    ):
+        command = click.option(
+            f"--{name}", metavar="ID", shell_complete=complete,
+            help=f"{what} only: its name or a unique prefix.",
+        )(command)  # fmt: skip
+    return command
+
+
 def open_asked(store: str | None) -> Provenance:
     """Open the store that the command line means."""
     from nbrepro.answers import open_provenance
@@ -73,6 +88,21 @@ def complete_cell(ctx: click.Context, _parameter: click.Parameter, begun: str) -
                 yield row.cell_id
 
     return _complete(ctx, begun, lambda provenance: cells(_run_of(ctx, provenance)))
+
+
+def complete_task(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the id of a task."""
+    return _complete(ctx, begun, lambda it: (row.task for row in _run_of(ctx, it).tasks()))
+
+
+def complete_worker(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the id of a worker."""
+    return _complete(ctx, begun, lambda it: (row.worker for row in _run_of(ctx, it).workers()))
+
+
+def complete_host(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of a host."""
+    return _complete(ctx, begun, lambda it: _run_of(ctx, it).distribution.hosts)
 
 
 def complete_path(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

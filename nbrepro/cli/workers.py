@@ -77,10 +77,12 @@ def gather_command(paths: Sequence[Path], run: str, style: str, store: str | Non
     directory = RunDirectory(path)
     found = gather(directory, paths)
     _print_gathered(found, style)
-    if not any(item.taken for item in found):
+    outcomes = {item.outcome for item in found}
+    if outcomes == {"left"}:
         raise NotFoundError(f"{path.name}: none of the workers given belongs to this run")
-    ingest_run(directory, location)
-    return ExitCode.OK
+    if outcomes & {"taken", "known"}:
+        ingest_run(directory, location)
+    return ExitCode.BAD_INPUT if "refused" in outcomes else ExitCode.OK
 
 
 def _find_run(run: str, store: str | None) -> tuple[Path, str]:
@@ -109,5 +111,7 @@ def _print_gathered(found: Sequence[Gathered], style: str) -> None:
         print_json([dataclasses.asdict(item) for item in found])
         return
     for item in found:
-        verb = "taken" if item.taken else "left"
-        click.echo(f"{verb} {visible(item.worker or item.source)}: {visible(item.reason)}")
+        if item.outcome == "refused":
+            click.echo(f"nbrepro: {visible(item.reason)}", err=True)
+        else:
+            click.echo(f"{item.outcome} {visible(item.worker)}: {visible(item.reason)}")

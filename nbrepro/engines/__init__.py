@@ -1,11 +1,20 @@
-"""Readers of what distributed engines say of their tasks."""
+"""Read the logs of distributed engines to tasks, one record an attempt."""
 
 from __future__ import annotations
 
+from nbrepro.engines.dask import dask_tasks
+from nbrepro.engines.submits import Submit, read_submits
+from nbrepro.engines.taskvine import taskvine_tasks
 from nbrepro.model import TaskRecord
 from nbrepro.rundir import RunDirectory
 
+__all__ = ["Submit", "read_submits", "read_tasks"]
+
 
 def read_tasks(directory: RunDirectory) -> list[TaskRecord]:
-    """Read the tasks that the kernel submitted."""
-    return []
+    """Read the attempts at every task of the run, in order of engine, submission and attempt.
+
+    Raises RunDirectoryError where the submit log is not one.
+    """
+    submits = read_submits(directory)
+    return [*taskvine_tasks(submits, directory), *dask_tasks(submits, directory)]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from nbrepro.model import Classification, Edge, Node, Package, Statement
 from nbrepro.provenance.identity import digest_of, filled, package_iri
+from nbrepro.roles import METADATA_OF_PACKAGE
 from nbrepro.vocabulary import footprint_iri, software_file_iri, to_text
 
 
@@ -53,7 +54,10 @@ def _software_file(digest: str, use: SoftwareUse, collection: str) -> Iterator[S
     yield Edge("hadMember", collection, uid)
     if use.package is not None:
         yield package_node(use.package)
-        yield Edge("ofPackage", uid, package_iri(use.package))
+        # Reading what tells of a package (its entry points, say) is no use of the package.
+        metadata = use.classification.rule == METADATA_OF_PACKAGE
+        relation = "describesPackage" if metadata else "ofPackage"
+        yield Edge(relation, uid, package_iri(use.package))
 
 
 def package_node(package: Package) -> Node:

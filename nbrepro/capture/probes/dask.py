@@ -179,7 +179,9 @@ class Engine:
             return
         present = list(chosen.values()) if is_connected(client) else []
         collect = self._sent("collect", _ARCHIVE_BYTES, _COLLECT_S)
-        given = present and await client._run(collect, workers=present, on_error="return") or {}
+        given = {}
+        if present:
+            given = await client._run(collect, workers=present, on_error="return")
         for worker, address in chosen.items():
             self._keep(worker, given.get(address, "it went away before its trace was fetched"))
 

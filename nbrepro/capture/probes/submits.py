@@ -3,7 +3,6 @@
 import os
 
 
-
 class Submits:
     """The submit log of one run; a process that may not write it goes on without."""
 
@@ -43,7 +42,9 @@ class Submits:
 
         line = json.dumps(record, default=str) + "\n"
         try:
-            target = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            target = os.open(
+                self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
+            )
         except OSError:
             return
         try:

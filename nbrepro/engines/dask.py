@@ -1,0 +1,129 @@
+"""Read Dask's tasks from the submit log: one record for each time a worker executed a key."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nbrepro.engines.submits import Submit, observed_by
+from nbrepro.model import TaskRecord
+from nbrepro.rundir import RunDirectory
+
+ENGINE = "dask"
+
+
+@dataclass(slots=True)
+class _Attempt:
+    key: str
+    function: str
+    execution: int
+    address: str
+    started_ns: int
+    ended_ns: int = 0
+    status: str = "unknown"
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    name: str
+    host: str
+    observed: bool
+
+
+def dask_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskRecord]:
+    """Give the attempts at each key in order of submission; keys that never started have one.
+
+    Times are by the worker's clock. A status is `unknown` where the worker never told the end, and
+    `lost` where another attempt followed.
+    """
+    events = [submit for submit in submits if submit.engine == ENGINE]
+    workers = _workers(events, directory)
+    attempts: dict[str, list[_Attempt]] = defaultdict(list)
+    for submit in events:
+        _follow(submit, attempts)
+    return [
+        _record(attempt, number, workers)
+        for several in attempts.values()
+        for number, attempt in enumerate(_in_order(several), 1)
+    ]
+
+
+def _workers(events: Sequence[Submit], directory: RunDirectory) -> dict[str, _Worker]:
+    found = {}
+    for submit in events:
+        if submit.event != "workers":
+            continue
+        for address, said in submit.fields["workers"].items():
+            own = str(said.get("nbrepro_worker", ""))
+            observed = observed_by(directory, own, bool(said.get("traced")))
+            found[address] = _Worker(own or address, str(said.get("host", "")), observed)
+    return found
+
+
+def _follow(submit: Submit, attempts: dict[str, list[_Attempt]]) -> None:
+    fields = submit.fields
+    match submit.event:
+        case "submit":
+            for key in fields["keys"]:
+                known = attempts[str(key)]
+                if not known:
+                    known.append(_Attempt(str(key), "", submit.execution, "", 0))
+        case "started":
+            _start(attempts[fields["key"]], submit)
+        case "done":
+            attempt = _open(attempts[fields["key"]], fields["worker"])
+            if attempt is not None:
+                attempt.ended_ns, attempt.status = submit.at_ns, fields["status"]
+        case "unobservable":
+            attempt = _open(attempts[fields["key"]], fields["worker"])
+            if attempt is not None:
+                attempt.hidden = True
+        case _:
+            pass  # clients, workers, archives and problems are no tasks
+
+
+def _start(several: list[_Attempt], submit: Submit) -> None:
+    """Begin an attempt; the first takes the place of the mere submission."""
+    fields = submit.fields
+    if several and not several[0].started_ns:
+        several.clear()
+    several.append(
+        _Attempt(
+            fields["key"], fields["function"], submit.execution, fields["worker"], submit.at_ns
+        )
+    )
+
+
+def _open(several: list[_Attempt], address: str) -> _Attempt | None:
+    """Find the worker's latest attempt that has not ended."""
+    for attempt in reversed(several):
+        if attempt.address == address and not attempt.ended_ns:
+            return attempt
+    return None
+
+
+def _in_order(several: list[_Attempt]) -> list[_Attempt]:
+    ordered = sorted(several, key=lambda attempt: attempt.started_ns)
+    for attempt in ordered[:-1]:
+        if not attempt.ended_ns:
+            attempt.status = "lost"
+    return ordered
+
+
+def _record(attempt: _Attempt, number: int, workers: dict[str, _Worker]) -> TaskRecord:
+    worker = workers.get(attempt.address, _Worker(attempt.address, "", observed=False))
+    return TaskRecord(
+        task=attempt.key if number == 1 else f"{attempt.key}#{number}",
+        engine=ENGINE,
+        function=attempt.function,
+        execution=attempt.execution,
+        attempt=number,
+        worker=worker.name,
+        host=worker.host,
+        started_ns=attempt.started_ns,
+        ended_ns=attempt.ended_ns,
+        status=attempt.status,
+        observed=worker.observed and not attempt.hidden,
+    )

@@ -1,0 +1,146 @@
+"""Read TaskVine's tasks: the submit log tells the cell and the files, the manager's own
+`transactions` log the attempts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbrepro.engines.submits import Submit, observed_by
+from nbrepro.engines.transactions import Transactions, Try, parse_transactions
+from nbrepro.model import TaskFile, TaskRecord
+from nbrepro.rundir import RunDirectory
+
+ENGINE = "taskvine"
+_OWN_CATEGORY = "nbrepro-collect"  # the tasks that fetch the workers' traces
+
+
+@dataclass(slots=True)
+class _Manager:
+    """What the submit log tells of one manager, named `host:port`."""
+
+    name: str
+    logs: str = ""
+    submits: dict[int, Submit] = field(default_factory=dict)
+    libraries: list[Submit] = field(default_factory=list)
+    minis: list[Submit] = field(default_factory=list)
+    done: dict[int, Submit] = field(default_factory=dict)
+    workers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def port(self) -> str:
+        return self.name.rpartition(":")[2]
+
+
+def taskvine_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskRecord]:
+    """Give the attempts at each task in order of number; tasks that never ran have one.
+
+    Times are by the manager's clock: from sending a task to a worker until it tells the end.
+    """
+    managers: dict[str, _Manager] = {}
+    for submit in submits:
+        if submit.engine == ENGINE and "manager" in submit.fields:
+            name = submit.fields["manager"]
+            _follow(submit, managers.setdefault(name, _Manager(name)))
+    return [r for manager in managers.values() for r in _records(manager, directory)]
+
+
+def _follow(submit: Submit, manager: _Manager) -> None:
+    fields = submit.fields
+    match submit.event:
+        case "manager":
+            manager.logs = fields["logs"]
+        case "submit" if fields["type"] == "mini":
+            manager.minis.append(submit)
+        case "submit" if not fields["number"]:
+            manager.libraries.append(submit)
+        case "submit":
+            manager.submits[fields["number"]] = submit
+        case "done":
+            manager.done[fields["number"]] = submit
+        case "workers":
+            manager.workers |= fields["workers"]
+        case _:
+            pass
+
+
+def _records(manager: _Manager, directory: RunDirectory) -> Iterator[TaskRecord]:
+    log = _read_transactions(manager, directory)
+    tries: dict[int, list[Try]] = defaultdict(list)
+    for attempt in log.tries:
+        tries[attempt.number].append(attempt)
+    for number in sorted({*tries, *manager.submits}):
+        if log.categories.get(number) == _OWN_CATEGORY:
+            continue
+        for order, attempt in enumerate(tries[number] or [_untold(number, manager)], 1):
+            yield _record(manager, directory, log, attempt, order)
+
+
+def _read_transactions(manager: _Manager, directory: RunDirectory) -> Transactions:
+    """Read the copy in the run directory, or the manager's own log; empty where neither is."""
+    copy = directory.path / f"taskvine-{manager.port}.transactions"
+    for path in (copy, Path(manager.logs) / "transactions") if manager.logs else (copy,):
+        if path.is_file():
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                return parse_transactions(lines)
+    return Transactions()
+
+
+def _untold(number: int, manager: _Manager) -> Try:
+    """Give the one attempt that is known where the manager's log tells of none."""
+    done = manager.done.get(number)
+    if done is None:
+        return Try(number, "", 0)
+    status = "ok" if done.fields["status"] == "ok" else "failed"
+    return Try(number, "", 0, done.at_ns, status)
+
+
+def _submit_of(manager: _Manager, log: Transactions, number: int) -> Submit | None:
+    """Find who submitted a task; an instance of a library is known if there is but one library."""
+    if number in log.libraries:
+        return manager.libraries[0] if len(manager.libraries) == 1 else None
+    return manager.submits.get(number)
+
+
+def _record(
+    manager: _Manager, directory: RunDirectory, log: Transactions, attempt: Try, order: int
+) -> TaskRecord:
+    submit = _submit_of(manager, log, attempt.number)
+    fields = submit.fields if submit else {}
+    done = manager.done.get(attempt.number)
+    address = log.addresses.get(attempt.worker, "")
+    if not attempt.worker and done is not None:
+        address = str(done.fields.get("address", ""))
+    said = manager.workers.get(address, {})
+    own = str(said.get("nbrepro_worker", ""))
+    task = f"{manager.port}.{attempt.number}"
+    return TaskRecord(
+        task=task if order == 1 else f"{task}#{order}",
+        engine=ENGINE,
+        function=str(fields.get("function") or fields.get("library") or ""),
+        execution=submit.execution if submit else 0,
+        attempt=order,
+        worker=own or address,
+        host=str(said.get("host", "") or address.rpartition(":")[0]),
+        started_ns=attempt.started_ns,
+        ended_ns=attempt.ended_ns,
+        status=attempt.status,
+        inputs=_files(fields.get("inputs", ())),
+        outputs=_files(fields.get("outputs", ())),
+        observed=observed_by(directory, own, traced=False),
+        sandbox=_sandbox(attempt.number, log, str(fields.get("type", ""))),
+    )
+
+
+def _sandbox(number: int, log: Transactions, kind: str) -> str:
+    """Give the name of the directory that a worker runs the task in."""
+    if number in log.libraries:
+        return f"libr.{number}"
+    return f"func.{number}" if kind == "FunctionCall" else f"task.{number}"
+
+
+def _files(records: Sequence[dict[str, str]]) -> tuple[TaskFile, ...]:
+    return tuple(TaskFile(record["remote"], record["path"]) for record in records)
