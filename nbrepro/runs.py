@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbrepro.distributed import Distribution
+from nbrepro.errors import NotFoundError
 from nbrepro.lineage import Flow, Tree
-from nbrepro.model import SOFTWARE_ROLES, Role, Table
+from nbrepro.model import SOFTWARE_ROLES, Table
 from nbrepro.references import (
     check_execution,
     choose_cell,
@@ -174,15 +175,7 @@ class Run:
         return Rows(PackageRow, rows, [*(notes if files else []), *self._blind()])
 
     def _unresolved(self, cell: int | None, owner: Mapping[str, str]) -> set[str]:
-        if owner:
-            return {
-                row.path
-                for row in self._software
-                if row.role == Role.UNRESOLVED
-                and cell in (None, row.cell)
-                and all(getattr(row, name) == value for name, value in owner.items())
-            }
-        rows = from_table(SoftwareRow, self._ask("unresolved-files"))
+        rows = from_table(SoftwareRow, self._ask("unresolved-files", **owner))
         return {row.path for row in rows if cell in (None, row.cell)}
 
     def resolve_owner(
@@ -231,7 +224,12 @@ class Run:
 
     def find_path(self, path: str | os.PathLike[str]) -> str:
         """Find a file that the run touched: absolute, relative, or by a unique end of its path."""
-        return self._known({*self._flow.paths, *(row.path for row in self._software)}, path)
+        try:
+            return self._known(self._flow.paths, path)
+        except NotFoundError:
+            # Software is asked for last: thousands of files for every task.
+            software = {row.path for row in self._software}
+        return self._known({*self._flow.paths, *software}, path)
 
     def paths(self) -> list[str]:
         """List the files that carry results: data, settings and code, in order of path."""

@@ -143,7 +143,7 @@ def test_nested_json_names_the_levels():
     assert json.loads("".join(to_json_nested(nested))) == {
         "path": "/mid", "role": "data", "sha256": "b", "removed_by": None, "repeated": False,
         "generated_by": [
-            {"cell": 1, "execution": 1, "used": [
+            {"cell": 1, "execution": 1, "task": None, "worker": None, "used": [
                 {"path": "/in", "role": "data", "sha256": "a", "removed_by": None,
                  "repeated": False, "generated_by": []},
             ]},

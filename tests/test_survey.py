@@ -19,6 +19,7 @@ from nbrepro.capture.survey import (
     survey,
     take_inventory,
     without_imports,
+    without_repeats,
     without_searches,
     workers,
 )
@@ -208,3 +209,13 @@ def test_inventory_of_many_files_is_bounded(tmp_path: Path):
 def test_workers_begin_with_the_kernel():
     assert workers(os.getpid())[0] == os.getpid()
     assert workers(2**30) == [2**30]
+
+
+def test_modules_that_were_opened_before_are_dropped_from_the_survey():
+    def opened(path: str, flags: str = "O_RDONLY|O_CLOEXEC") -> bytes:
+        return f'7 1.5 openat(AT_FDCWD</>, "{path}", {flags}) = 3<{path}>\n'.encode()
+
+    module, data = opened("/e/lib/python3.11/a.pyc"), opened("/d/a.csv")
+    written = opened("/e/lib/python3.11/a.pyc", "O_WRONLY|O_CREAT")
+    blocks = [module + data + module, module + written + data]
+    assert list(without_repeats(blocks)) == [module + data, written + data]

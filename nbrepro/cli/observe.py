@@ -278,9 +278,7 @@ def ingest_command(rundirs: Sequence[Path], style: str, store: str | None) -> No
         summary = ingest_run(RunDirectory(path), location)
         records.append({**dataclasses.asdict(summary), "store": location})
         if style != JSON:
-            click.echo(
-                f"run {summary.run}: {summary.lines} lines, {summary.statements} statements"
-            )
+            click.echo(f"run {summary.run}: {summary.lines} lines, {summary.statements} statements")
     if style == JSON:
         print_json(records)
 

@@ -72,7 +72,7 @@ class Transactions:
         if rest:
             self.categories[number] = rest[0]
         attempt = self._running.pop(number, None)
-        if attempt is not None and attempt.status == "unknown":
+        if attempt is not None:
             attempt.status, attempt.ended_ns = "lost", attempt.ended_ns or at_ns
 
     def _end(self, number: int, at_ns: int, event: str, rest: list[str]) -> None:
@@ -80,8 +80,9 @@ class Transactions:
         if attempt is None:
             return
         attempt.ended_ns = attempt.ended_ns or at_ns
-        if event != "WAITING_RETRIEVAL" and attempt.status == "unknown":
+        if event != "WAITING_RETRIEVAL":
             attempt.status = _status(rest)
+            del self._running[number]
 
     def _lose(self, worker: str, at_ns: int) -> None:
         for number, attempt in list(self._running.items()):
@@ -90,9 +91,14 @@ class Transactions:
 
 
 def _status(rest: list[str]) -> str:
-    """Give the status that `SUCCESS <exit code>` or another result means."""
+    """Give the status that `SUCCESS <exit code>` or another result means.
+
+    A library that ended was removed, or broke: the log does not tell which.
+    """
     if rest[:1] == ["SUCCESS"]:
         return "ok" if rest[1:2] == ["0"] else "failed"
+    if rest[:1] in (["LIBRARY_EXIT"], ["CANCELLED"]):
+        return "unknown"
     return "failed" if rest and rest[0] not in ("UNKNOWN", "FORSAKEN") else "lost"
 
 

@@ -34,7 +34,8 @@ def install(token, trace, log):
     worker, source = run_file("dask_worker.py")
     worker["keep"](worker, source)
     run_file("dask.py")[0]["install"](marks, imports, submits, worker)
-    run_file("taskvine.py")[0]["install"](marks, imports, submits)
+    logs = run_file("taskvine_logs.py")[0]
+    run_file("taskvine.py")[0]["install"](marks, imports, submits, logs)
     sys.meta_path.insert(0, imports)
     marks["mark"]("kernel", "loaded", str(os.getpid()))
 

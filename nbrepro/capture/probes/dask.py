@@ -208,9 +208,13 @@ class Engine:
         import sys
 
         for client in list(sys.modules["distributed.client"].Client._instances):
-            if client.status == "running" and not client.asynchronous:
-                finishing = self.finish(client)
-                self.submits.guarded("dask", "exit", run_last, client, finishing)
+            if client.status != "closed":
+                self.submits.guarded("dask", "exit", self._exit, client)
+
+    def _exit(self, client):
+        if client._asynchronous:
+            raise RuntimeError("an asynchronous client's loop ended before its workers could tell")
+        run_last(client, self.finish(client))
 
 
 def run_last(client, coroutine):

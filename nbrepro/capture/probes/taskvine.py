@@ -33,14 +33,14 @@ _CONTEXTS = (
 )
 
 
-def install(marks, imports, submits):
-    """Observe `ndcctools.taskvine` once the notebook imports it."""
+def install(marks, imports, submits, logs):
+    """Observe `ndcctools.taskvine` once the notebook imports it; `logs` reads a manager's."""
 
     def observe(module):
         submits.guarded("taskvine", "ndcctools.taskvine", observe_manager, module)
 
     def observe_manager(module):
-        engine = Engine(marks, submits, module)
+        engine = Engine(marks, submits, module, logs)
         tasks = sys.modules[module.Task.__module__]
         tasks.cvine = watched(tasks.cvine, engine.task_calls(), engine)
         module.cvine = watched(module.cvine, engine.manager_calls(), engine)
@@ -86,14 +86,15 @@ def told(name, call, before, after, engine):
 class Engine:
     """What the probe knows of the managers and tasks in this kernel."""
 
-    def __init__(self, marks, submits, module):
+    def __init__(self, marks, submits, module, logs):
         import weakref
 
-        self.marks, self.submits, self.module = marks, submits, module
+        self.marks, self.submits, self.module, self.logs = marks, submits, module, logs
         self.library = module.cvine
         self.notes = weakref.WeakKeyDictionary()  # of each task: function, inputs, outputs
         self.managers = weakref.WeakSet()
         self.unpacked = {}  # path of the archive behind a file, by the file's address
+        self.kept = set()  # workers whose traces are home and that did nothing since
         self.copies = {}  # source and name of each manager's log of attempts
         self.aside = False  # what we do ourselves is not told
 
@@ -195,6 +196,7 @@ class Engine:
     def submitted(self, names, arguments, number):
         """Log a task that is submitted."""
         if number:
+            self.kept.clear()
             kind = kind_of(names["task"], self.module)
             self.log_submit(arguments[0], number, names["task"], kind)
 
@@ -272,17 +274,31 @@ class Engine:
 
     def collect(self, manager):
         """Have each observed worker return its trace as the output of a task of its own."""
-        known = observed_workers(os.path.join(manager.logging_directory, "debug"))
-        workers = [description["nbrepro_worker"] for description in known.values()]
-        if not workers:
+        known = self.logs["observed_workers"](os.path.join(manager.logging_directory, "debug"))
+        known = {a: d for a, d in known.items() if d["nbrepro_worker"] not in self.kept}
+        if not known:
             return
-        self.submits.log(
-            "taskvine", "workers", manager=self.name_of(manager._taskvine), workers=known
-        )
-        if not manager.empty():
-            for worker in workers:
-                self.keep(worker, "tasks were still waiting when the manager ended")
-            return
+        name = self.name_of(manager._taskvine)
+        self.submits.log("taskvine", "workers", manager=name, workers=known)
+        present = self.logs["connected"](os.path.join(manager.logging_directory, "transactions"))
+        busy = not manager.empty()
+        workers = []
+        for address, description in known.items():
+            if busy:
+                self.keep(
+                    description["nbrepro_worker"], "tasks still waited when the manager ended"
+                )
+            elif address not in present:
+                self.keep(
+                    description["nbrepro_worker"], "it went away before its trace was fetched"
+                )
+            else:
+                workers.append(description["nbrepro_worker"])
+        if workers:
+            self.ask(manager, workers)
+
+    def ask(self, manager, workers):
+        """Send each worker its task and wait for what they return."""
         import time
 
         end = time.time() + _COLLECT_S
@@ -322,38 +338,20 @@ class Engine:
         task.set_memory(0)
         task.set_disk(0)
         task.set_time_end(int(end * 1e6))
-        archive = manager.declare_file(os.path.join(folder, file_of(worker)))
+        archive = manager.declare_file(os.path.join(folder, self.logs["file_of"](worker)))
         task.add_output(archive, "archive.tar.zst")
         return task
 
     def keep(self, worker, reason):
         """Log that a trace came home, or why not."""
-        archive = "workers/" + file_of(worker)
+        archive = "workers/" + self.logs["file_of"](worker)
+        self.kept.add(worker)
         there = os.path.exists(os.path.join(os.path.dirname(self.submits.path), archive))
         if there and not reason:
             self.submits.log("taskvine", "collected", worker=worker, archive=archive)
         else:
             reason = reason or "its task ended without an archive"
             self.submits.log("taskvine", "collected", worker=worker, reason=reason)
-
-
-def observed_workers(debug):
-    """Give the workers that said `feature nbrepro:ID`, by address, from the manager's debug log."""
-    import re
-
-    said = re.compile(r"rx from (\S+) \((\S+)\): feature nbrepro:(\S+)")
-    found = {}
-    with open(debug, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            match = "feature nbrepro:" in line and said.search(line)
-            if match:
-                found[match[2]] = {"host": match[1], "nbrepro_worker": match[3]}
-    return found
-
-
-def file_of(worker):
-    """Give the name of a worker's archive."""
-    return worker.replace("/", "_") + ".tar.zst"
 
 
 def kind_of(task, module):

@@ -1,0 +1,27 @@
+"""The use cases in their Dask form: what tasks touched is what the notebooks' sources say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import use_cases
+
+
+@pytest.mark.live("strace", "kernel", "distributed", "skimage", "hist", "esmvaltool_sample_data")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("case", use_cases.CASES)
+def test_tasks_of_a_use_case_touch_what_its_source_says(case: str, tmp_path: Path):
+    folder = use_cases.copy_notebooks(tmp_path)
+    command = [sys.executable, "-m", "nbrepro", "run", f"{case}-dask.ipynb", "--no-progress"]
+    finished = subprocess.run(
+        [*command, "--tracer", "strace"], cwd=folder, capture_output=True, text=True,
+        timeout=use_cases.LIMIT_S, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
+    sight = use_cases.look(case, "dask", folder)
+    assert sight.workers == 5
+    assert not sight.truth - sight.found
+    assert sight.precision >= 0.99, sorted(sight.found - sight.truth)

@@ -1,0 +1,194 @@
+"""The readers of the engines' logs: attempts apart, what is unknown said so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbrepro.engines import read_submits, read_tasks
+from nbrepro.engines.submits import _FIELDS
+from nbrepro.engines.transactions import parse_transactions
+from nbrepro.errors import RunDirectoryError
+from nbrepro.model import TaskFile
+from nbrepro.resources import find_resources
+from nbrepro.rundir import RunDirectory
+
+SCHEMA = json.loads((find_resources("schemas") / "submits.schema.json").read_text())
+
+HASH, OTHER = "worker-5327cff1552c", "worker-0f0f0f0f0f0f"
+LOG = f"""# time manager_pid MANAGER manager_pid START|END time_from_origin
+100 9 MANAGER 9 START 0
+110 9 TASK 1 READY default FIRST_RESOURCES 1 {{"cores":[1,"cores"]}}
+120 9 WORKER {HASH} CONNECTION 10.0.0.1:36350
+130 9 WORKER {HASH} TRANSFER INPUT in.txt 4 492 12
+140 9 TASK 1 RUNNING {HASH}  FIRST_RESOURCES {{"time_commit_start":[1.0,"s"]}}
+150 9 WORKER {HASH} DISCONNECTION FAILURE
+151 9 TASK 1 READY default FIRST_RESOURCES 1 {{}}
+160 9 WORKER {OTHER} CONNECTION 10.0.0.2:40000
+170 9 TASK 1 RUNNING {OTHER}  FIRST_RESOURCES {{}}
+180 9 TASK 1 WAITING_RETRIEVAL {OTHER}{" "}
+190 9 TASK 1 RETRIEVED SUCCESS  0  {{}} {{"time_worker_start":[1.0,"s"]}}
+191 9 TASK 1 DONE SUCCESS  0{" "}
+200 9 TASK 2 READY default FIRST_RESOURCES 1 {{}}
+201 9 TASK 2 RUNNING {OTHER}  FIRST_RESOURCES {{}}
+202 9 TASK 2 RETRIEVED SUCCESS  1  {{}} {{}}
+210 9 TASK 3 RUNNING {OTHER}  FIRST_RESOURCES {{}}
+211 9 LIBRARY 3 SENT {OTHER}
+220 9 TASK 4 READY default FIRST_RESOURCES 1 {{}}
+221 9 TASK 4 RUNNING {OTHER}  FIRST_RESOURCES {{}}
+230 9 TASK 5 READY nbrepro-collect FIRST_RESOURCES 1 {{}}
+231 9 TASK 5 RUNNING {OTHER}  FIRST_RESOURCES {{}}
+"""
+
+
+def event(engine, kind, execution=0, at_ns=1, **fields):
+    record = {"event": kind, "engine": engine, "at_ns": at_ns, "execution": execution} | fields
+    jsonschema.validate(record, SCHEMA)
+    return record
+
+
+def vine(number, execution, kind="Task", **fields):
+    words = {"function": "", "command": "c", "library": "", "category": "default"}
+    files = {"inputs": [], "outputs": []}
+    given = {"manager": "m:9123", "number": number, "type": kind} | words | files | fields
+    return event("taskvine", "submit", execution, **given)
+
+
+def dask(kind, key="k-1", worker="tcp://w1:1", execution=2, at_ns=1, **fields):
+    return event("dask", kind, execution, at_ns, key=key, worker=worker, **fields)
+
+
+def directory_with(path: Path, *records, tail="", log=""):
+    (path / "submits.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records) + tail)
+    if log:
+        (path / "taskvine-9123.transactions").write_text(log)
+    return RunDirectory(path)
+
+
+def vine_run(path: Path):
+    workers = {"10.0.0.2:40000": {"host": "w2", "nbrepro_worker": "w2-7-abcdef01"}}
+    inputs = [{"remote": "in.txt", "path": "/d/in.csv"}]
+    return directory_with(
+        path,
+        event("taskvine", "manager", 1, manager="m:9123", logs="/nowhere"),
+        vine(1, 2, inputs=inputs),
+        vine(2, 3),
+        vine(0, 4, "library", library="lib"),
+        vine(4, 5, "FunctionCall", function="f", library="lib"),
+        vine(6, 5),
+        event("taskvine", "workers", manager="m:9123", workers=workers),
+        log=LOG,
+    )
+
+
+def test_attempts_at_a_task_are_apart_and_the_first_is_lost_with_its_worker(tmp_path):
+    first, second = [t for t in read_tasks(vine_run(tmp_path)) if t.task.startswith("9123.1")]
+    assert (first.task, first.status, first.worker, first.attempt) == (
+        "9123.1", "lost", "10.0.0.1:36350", 1,
+    )  # fmt: skip
+    assert (first.started_ns, first.ended_ns) == (140_000, 150_000)
+    assert (second.task, second.status, second.worker) == ("9123.1#2", "ok", "w2-7-abcdef01")
+    assert (second.started_ns, second.ended_ns, second.host) == (170_000, 180_000, "w2")
+    assert first.inputs == second.inputs == (TaskFile("in.txt", "/d/in.csv"),)
+    assert first.execution == second.execution == 2
+
+
+def test_status_sandbox_and_cell_of_every_kind_of_task(tmp_path):
+    tasks = {t.task: t for t in read_tasks(vine_run(tmp_path))}
+    assert tasks["9123.2"].status == "failed"
+    assert tasks["9123.3"].sandbox == "libr.3"
+    assert (tasks["9123.3"].execution, tasks["9123.3"].function) == (4, "lib")
+    assert tasks["9123.4"].sandbox == "func.4"
+    assert tasks["9123.4"].status == "unknown"
+    assert tasks["9123.6"].started_ns == 0
+    assert tasks["9123.6"].status == "unknown"
+    assert "9123.5" not in tasks, "the tasks that fetch traces are none of the notebook's"
+
+
+def test_worker_is_observed_only_if_its_trace_came_home(tmp_path):
+    directory = vine_run(tmp_path)
+    assert not any(t.observed for t in read_tasks(directory))
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "w2-7-abcdef01.tar.zst").write_bytes(b"")
+    seen = {t.task for t in read_tasks(directory) if t.observed}
+    assert "9123.1#2" in seen
+    assert "9123.1" not in seen
+
+
+def test_without_the_managers_log_only_ends_are_known(tmp_path):
+    done = {"manager": "m:9123", "number": 1, "host": "w", "address": "1.2.3.4:5"}
+    directory = directory_with(
+        tmp_path, vine(1, 2), event("taskvine", "done", 3, 7, status="failed: exit code 1", **done)
+    )
+    [task] = read_tasks(directory)
+    assert (task.status, task.started_ns, task.ended_ns) == ("failed", 0, 7)
+    assert (task.worker, task.execution) == ("1.2.3.4:5", 2)
+
+
+def test_key_executed_again_is_another_attempt(tmp_path):
+    worker = {"address": "tcp://w2:1", "name": "1", "host": "h2", "pid": 5, "collects": False,
+              "nbrepro_worker": "", "traced": True}  # fmt: skip
+    directory = directory_with(
+        tmp_path,
+        event("dask", "submit", 2, scheduler="s", keys=["k-1", "never"]),
+        event("dask", "workers", workers={"tcp://w2:1": worker}),
+        dask("started", at_ns=10, function="k"),
+        dask("started", worker="tcp://w2:1", at_ns=20, function="k"),
+        dask("done", worker="tcp://w2:1", at_ns=30, status="ok"),
+    )
+    first, second, never = read_tasks(directory)
+    assert (first.task, first.status, first.ended_ns, first.observed) == ("k-1", "lost", 0, False)
+    assert (second.task, second.status, second.host) == ("k-1#2", "ok", "h2")
+    assert (second.started_ns, second.ended_ns, second.observed) == (20, 30, True)
+    assert (never.task, never.status, never.worker, never.execution) == ("never", "unknown", "", 2)
+
+
+def test_unobservable_task_is_known_but_not_observed(tmp_path):
+    directory = directory_with(
+        tmp_path,
+        dask("started", at_ns=10, function="k"),
+        dask("unobservable", at_ns=10, reason="a coroutine"),
+        dask("done", at_ns=11, status="failed"),
+    )
+    [task] = read_tasks(directory)
+    assert (task.observed, task.status, task.function) == (False, "failed", "k")
+
+
+def test_no_log_means_no_tasks_and_a_torn_last_line_is_left_out(tmp_path):
+    assert read_tasks(RunDirectory(tmp_path)) == []
+    directory = directory_with(tmp_path, dask("started", function="k"), tail='{"event": "do')
+    assert len(read_submits(directory)) == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"event": "done"}', '{"event":"x","engine":"y","at_ns":1,"execution":0}']
+)
+def test_damaged_line_is_named(tmp_path, line):
+    with pytest.raises(RunDirectoryError, match=r"submits\.jsonl:1: "):
+        read_submits(directory_with(tmp_path, tail=line + "\n"))
+
+
+def test_reader_and_schema_know_the_same_events():
+    described = set()
+    for option in SCHEMA["oneOf"]:
+        words = option["properties"]
+        engine = words["engine"].get("const", "")
+        described.add((engine, words["event"]["const"]))
+        fields = _FIELDS[engine, words["event"]["const"]]
+        assert set(fields) <= set(option["required"])
+    assert described == set(_FIELDS)
+
+
+@given(st.lists(st.sampled_from(LOG.splitlines(keepends=True)), max_size=40), st.integers(0, 60))
+def test_any_order_of_lines_gives_attempts_that_end_after_they_start(lines, cut):
+    text = "".join(lines)
+    text = text[: len(text) - cut]
+    log = parse_transactions(text.splitlines(keepends=True))
+    assert len(log.tries) <= text.count(" RUNNING ")
+    assert {t.status for t in log.tries} <= {"ok", "failed", "lost", "unknown"}
+    assert all(t.ended_ns for t in log.tries if t.status in ("ok", "failed", "lost"))
