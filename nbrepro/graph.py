@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nbrepro.config import RoleRule
 from nbrepro.model import (
     SOFTWARE_ROLES,
     Classification,
+    EngineWorker,
     Mode,
     OwnedAccess,
     OwnedExit,
@@ -173,54 +174,68 @@ def _facts_of(path: str, group: Sequence[Touch], package: Package | None) -> Fil
 
 
 def all_tasks(tasks: Sequence[TaskRecord], touches: Iterable[Touch]) -> list[TaskRecord]:
-    """Add the tasks that only their marks or sandboxes tell of."""
+    """Add the tasks that only their marks or sandboxes tell of; what was touched was observed."""
     known = {task.task for task in tasks}
+    seen: set[str] = set()
     found: dict[str, TaskRecord] = {}
     for touch in touches:
         name = touch.owner.task
-        if not name or name in known:
-            continue
-        before = found.get(name)
-        found[name] = TaskRecord(
-            name,
-            "",
-            "",
-            touch.owner.execution,
-            1,
-            touch.owner.worker,
-            touch.host,
-            before.started_ns if before else touch.at_ns,
-            max(touch.last_ns, before.ended_ns if before else 0),
-            "unknown",
-        )
-    return [*tasks, *found.values()]
+        if name in known:
+            seen.add(name)
+        elif name:
+            found[name] = _later(found.get(name) or _task_of(touch), touch)
+    return [replace(t, observed=t.observed or t.task in seen) for t in tasks] + [*found.values()]
+
+
+def _task_of(touch: Touch) -> TaskRecord:
+    owner = touch.owner
+    return TaskRecord(
+        owner.task, "", "", owner.execution, 1, owner.worker, touch.host,
+        touch.at_ns, touch.last_ns, "unknown",
+    )  # fmt: skip
+
+
+def _later(task: TaskRecord, touch: Touch) -> TaskRecord:
+    return replace(task, ended_ns=max(task.ended_ns, touch.last_ns))
 
 
 def all_workers(
-    manifest: Manifest, workers: Sequence[WorkerManifest], tasks: Sequence[TaskRecord]
+    manifest: Manifest,
+    workers: Sequence[WorkerManifest],
+    tasks: Sequence[TaskRecord],
+    told: Sequence[EngineWorker] = (),
 ) -> list[WorkerManifest]:
-    """Add the workers that have no directory: the kernel's own children, and unobserved ones."""
-    known = {worker.worker for worker in workers}
-    found: dict[str, WorkerManifest] = {}
+    """Add the workers that have no directory: the kernel's own children, and unobserved ones.
+
+    `told` are the workers that an engine's client told of; the others are known by their tasks.
+    """
+    found = {worker.worker: worker for worker in told}
     for task in tasks:
-        if not task.worker or task.worker in known or task.worker in found:
-            continue
-        local = task.observed
-        found[task.worker] = WorkerManifest(
-            worker=task.worker,
-            engine=task.engine,
-            host=manifest.host if local else Host(task.host or "unknown"),
-            tracer=manifest.tracer if local else Tracer("none", "", ("nothing was observed",)),
-            command=(),
-            pid=0,
-            cwd="",
-            started_ns=manifest.started_ns,
-            roots={},
-            address=task.worker,
-            status="ok" if local else "unobserved",
-            error="" if local else "no trace of this worker came home",
-        )
-    return [*workers, *found.values()]
+        if task.worker and task.worker not in found:
+            found[task.worker] = EngineWorker(
+                task.worker, task.engine, task.worker, task.host, 0, 0, task.observed
+            )
+    known = {worker.worker for worker in workers}
+    return [*workers, *(_undirected(w, manifest) for w in found.values() if w.worker not in known)]
+
+
+def _undirected(worker: EngineWorker, manifest: Manifest) -> WorkerManifest:
+    """Describe a worker without a directory: the kernel's own trace covers it, or none does."""
+    nothing = Tracer("none", "", ("nothing was observed",))
+    return WorkerManifest(
+        worker=worker.worker,
+        engine=worker.engine,
+        host=manifest.host if worker.observed else Host(worker.host or "unknown"),
+        tracer=manifest.tracer if worker.observed else nothing,
+        command=(),
+        pid=worker.pid,
+        cwd="",
+        started_ns=worker.started_ns or manifest.started_ns,
+        roots={},
+        address=worker.address,
+        status="ok" if worker.observed else "unobserved",
+        error="" if worker.observed else "no trace of this worker came home",
+    )
 
 
 def statements(

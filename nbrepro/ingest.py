@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbrepro import graph
-from nbrepro.engines import read_tasks
+from nbrepro.engines import read_tasks, read_workers
 from nbrepro.errors import UsageError
-from nbrepro.model import Ownership, Statement
+from nbrepro.model import OWN_ENGINE, Ownership, Statement
 from nbrepro.owners import Window
 from nbrepro.provenance import RunFacts
 from nbrepro.rundir import Manifest, RunDirectory, WorkerDirectory, WorkerManifest
@@ -61,6 +61,7 @@ class Evidence:
         self.manifest: Manifest = directory.read_manifest()
         self.cells = directory.read_cells()
         self.tasks = tuple(read_tasks(directory))
+        self.told = read_workers(directory)
         self.workers = [(w, w.read_manifest()) for w in directory.worker_directories()]
 
     def sources(self) -> list[Source]:
@@ -120,15 +121,18 @@ class Evidence:
         uses, host = self.directory.read_handles(), self.manifest.host.name
         if observed:
             fold_handles(observed[0].touches, uses, cells, host)
-        touches = touches_of(observed)
-        tasks = graph.all_tasks(self.tasks, touches)
+        own = {task.task for task in self.tasks if task.engine == OWN_ENGINE}
+        touches = [t for t in touches_of(observed) if t.owner.task not in own]
+        tasks = graph.all_tasks([t for t in self.tasks if t.task not in own], touches)
         facts = RunFacts(
             self.manifest,
             self.cells,
-            [process for one in observed for process in one.processes],
+            [p for one in observed for p in one.processes if p.owner.task not in own],
             _counts(observed),
             tasks,
-            graph.all_workers(self.manifest, [worker for _, worker in self.workers], tasks),
+            graph.all_workers(
+                self.manifest, [worker for _, worker in self.workers], tasks, self.told
+            ),
         )
         yield from graph.statements(facts, touches, self.files(), self.software())
 

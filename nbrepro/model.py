@@ -233,6 +233,10 @@ class TaskFile:
     path: str
 
 
+OWN_ENGINE = "nbrepro"
+"""The engine of tasks that are the tool's own: they fetch traces, and no run shows them."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
     """One attempt at a task of a distributed engine.
@@ -258,6 +262,20 @@ class TaskRecord:
     outputs: tuple[TaskFile, ...] = ()
     observed: bool = True
     sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineWorker:
+    """A worker as its engine's client saw it: `worker` is the id of its directory where it has
+    one, else its address. `observed` says that a trace covers it."""
+
+    worker: str
+    engine: str
+    address: str
+    host: str
+    pid: int
+    started_ns: int
+    observed: bool
 
 
 # --- files and packages ----------------------------------------------------------------------

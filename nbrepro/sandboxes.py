@@ -24,13 +24,14 @@ def split_sandbox(path: str) -> tuple[str, str, str] | None:
 
 
 class Sandboxes:
-    """Tells the owner of a sandbox on one worker."""
+    """Tells the owner of a sandbox on one worker; on any, in the trace of a kernel (no `worker`)
+    whose own children are the workers."""
 
     def __init__(self, worker: str, tasks: Sequence[TaskRecord]) -> None:
         self._worker = worker
         self._tasks: dict[str, list[TaskRecord]] = defaultdict(list)
         for task in tasks:
-            if task.sandbox and task.worker in (worker, ""):
+            if task.sandbox and (not worker or task.worker in (worker, "")):
                 self._tasks[task.sandbox].append(task)
         self._entered: dict[tuple[str, str], TaskRecord] = {}
 
@@ -46,7 +47,7 @@ class Sandboxes:
         task = self._task(workspace, name)
         if task is None:
             return Owner(0, name, self._worker)
-        return Owner(task.execution, task.task, self._worker)
+        return Owner(task.execution, task.task, self._worker or task.worker)
 
     def _task(self, workspace: str, name: str) -> TaskRecord | None:
         """Find the attempt: a worker that gets one task twice has it in order of attempts."""
@@ -70,7 +71,10 @@ class Declarations:
         """Yield the touches with the manager's paths where the task declared them."""
         for touch in touches:
             task = self._tasks.get(touch.owner.task)
-            yield touch if task is None else self._map(touch, task)
+            if task is None:
+                yield touch
+            else:
+                yield from self._map(touch, task)
 
     def is_undeclared(self, touch: Touch) -> bool:
         """Tell whether a task reached a file that it never declared, outside its sandbox."""
@@ -86,14 +90,19 @@ class Declarations:
         declared = dict.fromkeys(file.path for file in task.inputs if file.path)
         return [path for path in declared if (task.task, path) not in self.used]
 
-    def _map(self, touch: Touch, task: TaskRecord) -> Touch:
+    def _map(self, touch: Touch, task: TaskRecord) -> Iterator[Touch]:
         path = self._manager_path(touch.path, task)
-        if path is None:
-            return touch
-        target = touch.target
-        if touch.mode is Mode.RENAME:
-            target = self._manager_path(target, task) or target
-        return touch._replace(path=path, target=target, place=self._manager)
+        target = self._manager_path(touch.target, task) if touch.mode is Mode.RENAME else None
+        if target is not None and path is None:
+            # What was scratch becomes an output: it leaves the worker, and comes to the manager.
+            yield touch._replace(mode=Mode.REMOVE, target="")
+            yield touch._replace(
+                mode=Mode.WRITE, path=target, named=touch.target, target="", place=self._manager
+            )
+        elif path is None:
+            yield touch
+        else:
+            yield touch._replace(path=path, target=target or touch.target, place=self._manager)
 
     def _manager_path(self, path: str, task: TaskRecord) -> str | None:
         """Find the manager's path: of the declared file, or of one below a declared directory."""

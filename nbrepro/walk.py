@@ -119,7 +119,7 @@ def observe_all(sources: Sequence[Source]) -> list[Observed]:
 def _observe_apart(source: Source) -> Observed:
     """Walk a trace in a fresh interpreter: a caller's own script is not run again, as it would be
     by multiprocessing, and no lock is copied, as by fork."""
-    command = [sys.executable, "-m", "nbrepro.walk"]
+    command = [sys.executable, "-c", "from nbrepro.walk import observe_piped; observe_piped()"]
     done = subprocess.run(command, input=pickle.dumps(source), capture_output=True, check=False)
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
@@ -134,5 +134,7 @@ def touches_of(observed: Iterable[Observed]) -> list[Touch]:
     return sorted(every, key=lambda t: (t.at_ns, t.owner.worker, t.line, t.path, t.mode))
 
 
-if __name__ == "__main__":
-    sys.stdout.buffer.write(pickle.dumps(observe(pickle.loads(sys.stdin.buffer.read()))))  # noqa: S301
+def observe_piped() -> None:
+    """Walk the trace of the source on standard input, and answer on standard output."""
+    source = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 (our own parent wrote it)
+    sys.stdout.buffer.write(pickle.dumps(observe(source)))

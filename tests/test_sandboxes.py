@@ -138,6 +138,19 @@ def test_files_of_a_sandbox_are_the_managers():
     assert [declarations.is_undeclared(t) for t in mapped] == [False, False, False, False, True]
 
 
+def test_scratch_renamed_to_an_output_is_an_output_written():
+    mine = task("9.4", "task.4", outputs=[("out.csv", "/study/out.csv")])
+    inside = f"{SPACE}/task.4"
+    renamed = touch(
+        Owner(3, "9.4", "w1"), Mode.RENAME, inside + "/part", target=inside + "/out.csv"
+    )
+    mapped = list(Declarations([mine], "manager").map([renamed]))
+    assert [(t.mode, t.path, t.place) for t in mapped] == [
+        (Mode.REMOVE, inside + "/part", ""),
+        (Mode.WRITE, "/study/out.csv", "manager"),
+    ]
+
+
 def test_declared_inputs_that_nobody_touched_are_listed():
     mine = task("9.4", "task.4", inputs=[("a", "/study/a"), ("b", "/study/b"), ("buffer", "")])
     declarations = Declarations([mine], "manager")

@@ -20,10 +20,11 @@ from nbrepro.capture.interruption import Interruption, describe_signal
 from nbrepro.capture.kernel import ObservedKernelManager, language_of
 from nbrepro.capture.plan import Plan, PlannedCell
 from nbrepro.errors import ExitCode, NbreproError
-from nbrepro.rundir import CELLS, CellRecord, RunDirectory
+from nbrepro.rundir import CELLS, SUBMITS, CellRecord, RunDirectory
 
 _GRACE_S = 3.0
 _SHUTDOWN_S = 15.0
+_COLLECT_S = 90.0  # a kernel with workers has them give their traces back before it ends
 _ERROR_LENGTH = 2000
 # What goes wrong is told once, in the run's own sentence, and not by every library on the way.
 _LOG = logging.getLogger("nbrepro.capture")
@@ -124,9 +125,11 @@ class Execution:
 
     async def _shutdown(self) -> None:
         client = self._client.kc
+        if (self.directory.path / SUBMITS).exists():
+            self.manager.shutdown_wait_time = _COLLECT_S
         try:
             if self.manager.has_kernel:
-                await asyncio.wait_for(self.manager.shutdown_kernel(now=False), _SHUTDOWN_S)
+                await asyncio.wait_for(self.manager.shutdown_kernel(now=False), self._patience())
             else:
                 await self.manager.cleanup_resources()
         except (TimeoutError, RuntimeError, ProcessLookupError):
@@ -134,6 +137,10 @@ class Execution:
         finally:
             if client is not None:
                 client.stop_channels()
+
+    def _patience(self) -> float:
+        """Give the seconds after which a kernel that was asked to end is ended."""
+        return float(self.manager.shutdown_wait_time) + _SHUTDOWN_S
 
     def _startup_failure(self, log: IO[bytes], error: Exception) -> str:
         said = _last_line(Path(log.name))

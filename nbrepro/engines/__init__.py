@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from nbrepro.engines.dask import dask_tasks
+from nbrepro.engines.dask import dask_tasks, dask_workers
 from nbrepro.engines.submits import Submit, read_submits
 from nbrepro.engines.taskvine import taskvine_tasks
-from nbrepro.model import TaskRecord
+from nbrepro.model import EngineWorker, TaskRecord
 from nbrepro.rundir import RunDirectory
 
-__all__ = ["Submit", "read_submits", "read_tasks"]
+__all__ = ["Submit", "read_submits", "read_tasks", "read_workers"]
 
 
 def read_tasks(directory: RunDirectory) -> list[TaskRecord]:
@@ -18,3 +18,12 @@ def read_tasks(directory: RunDirectory) -> list[TaskRecord]:
     """
     submits = read_submits(directory)
     return [*taskvine_tasks(submits, directory), *dask_tasks(submits, directory)]
+
+
+def read_workers(directory: RunDirectory) -> list[EngineWorker]:
+    """Read the workers that the engines' clients told of, in order of address.
+
+    TaskVine's are known by their tasks and their directories. Raises RunDirectoryError.
+    """
+    found = dask_workers(read_submits(directory), directory)
+    return [found[address] for address in sorted(found)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nbrepro.engines.submits import Submit, observed_by
-from nbrepro.model import TaskRecord
+from nbrepro.model import EngineWorker, TaskRecord
 from nbrepro.rundir import RunDirectory
 
 ENGINE = "dask"
@@ -25,13 +25,6 @@ class _Attempt:
     hidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
-    name: str
-    host: str
-    observed: bool
-
-
 def dask_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskRecord]:
     """Give the attempts at each key in order of submission; keys that never started have one.
 
@@ -39,7 +32,7 @@ def dask_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskR
     `lost` where another attempt followed.
     """
     events = [submit for submit in submits if submit.engine == ENGINE]
-    workers = _workers(events, directory)
+    workers = dask_workers(events, directory)
     attempts: dict[str, list[_Attempt]] = defaultdict(list)
     for submit in events:
         _follow(submit, attempts)
@@ -50,15 +43,20 @@ def dask_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskR
     ]
 
 
-def _workers(events: Sequence[Submit], directory: RunDirectory) -> dict[str, _Worker]:
+def dask_workers(submits: Sequence[Submit], directory: RunDirectory) -> dict[str, EngineWorker]:
+    """Give the workers that the client ever saw, by address."""
     found = {}
-    for submit in events:
-        if submit.event != "workers":
+    for submit in submits:
+        if submit.engine != ENGINE or submit.event != "workers":
             continue
         for address, said in submit.fields["workers"].items():
             own = str(said.get("nbrepro_worker", ""))
             observed = observed_by(directory, own, bool(said.get("traced")))
-            found[address] = _Worker(own or address, str(said.get("host", "")), observed)
+            pid = int(said.get("pid") or 0)
+            host = str(said.get("host", ""))
+            found[address] = EngineWorker(
+                own or address, ENGINE, address, host, pid, submit.at_ns, observed
+            )
     return found
 
 
@@ -112,15 +110,16 @@ def _in_order(several: list[_Attempt]) -> list[_Attempt]:
     return ordered
 
 
-def _record(attempt: _Attempt, number: int, workers: dict[str, _Worker]) -> TaskRecord:
-    worker = workers.get(attempt.address, _Worker(attempt.address, "", observed=False))
+def _record(attempt: _Attempt, number: int, workers: dict[str, EngineWorker]) -> TaskRecord:
+    unknown = EngineWorker(attempt.address, ENGINE, attempt.address, "", 0, 0, observed=False)
+    worker = workers.get(attempt.address, unknown)
     return TaskRecord(
         task=attempt.key if number == 1 else f"{attempt.key}#{number}",
         engine=ENGINE,
         function=attempt.function,
         execution=attempt.execution,
         attempt=number,
-        worker=worker.name,
+        worker=worker.worker,
         host=worker.host,
         started_ns=attempt.started_ns,
         ended_ns=attempt.ended_ns,

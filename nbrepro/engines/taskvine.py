@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nbrepro.engines.submits import Submit, observed_by
 from nbrepro.engines.transactions import Transactions, Try, parse_transactions
-from nbrepro.model import TaskFile, TaskRecord
+from nbrepro.model import OWN_ENGINE, TaskFile, TaskRecord
 from nbrepro.rundir import RunDirectory
 
 ENGINE = "taskvine"
@@ -73,10 +73,10 @@ def _records(manager: _Manager, directory: RunDirectory) -> Iterator[TaskRecord]
     for attempt in log.tries:
         tries[attempt.number].append(attempt)
     for number in sorted({*tries, *manager.submits}):
-        if log.categories.get(number) == _OWN_CATEGORY:
-            continue
+        own = log.categories.get(number) == _OWN_CATEGORY
         for order, attempt in enumerate(tries[number] or [_untold(number, manager)], 1):
-            yield _record(manager, directory, log, attempt, order)
+            record = _record(manager, directory, log, attempt, order)
+            yield replace(record, engine=OWN_ENGINE) if own else record
 
 
 def _read_transactions(manager: _Manager, directory: RunDirectory) -> Transactions:

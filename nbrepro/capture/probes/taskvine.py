@@ -11,6 +11,7 @@ import sys
 
 _ARCHIVE_BYTES = 256 << 20
 _COLLECT_S = 30
+_PATIENCE_S = (8, 22)  # for each sending
 _TAG = "nbrepro-collect"
 _TRANSFERS = (
     "vine_declare_file",
@@ -304,24 +305,35 @@ class Engine:
         end = time.time() + _COLLECT_S
         folder = os.path.join(os.path.dirname(self.submits.path), "workers")
         os.makedirs(folder, exist_ok=True)
-        waiting = {}
-        for worker in workers:
-            task = self.collecting(manager, worker, folder, end)
-            waiting[manager.submit(task)] = worker
-        self.fetch(manager, waiting, end)
+        waiting = dict.fromkeys(workers)
+        for patience in _PATIENCE_S:
+            # TaskVine 7.14.5 now and then never sends such a task to a worker that is there: what
+            # has not come back is sent anew.
+            until = min(end, time.time() + patience)
+            sent = {
+                manager.submit(self.collecting(manager, worker, folder, until)): worker
+                for worker in waiting
+            }
+            self.fetch(manager, sent, waiting, until)
+            if not waiting:
+                return
+        for worker in waiting:
+            self.keep(worker, "it did not answer within %d s" % _COLLECT_S)
 
-    def fetch(self, manager, waiting, end):
-        """Wait for the traces, for as long as that is allowed."""
+    def fetch(self, manager, sent, waiting, until):
+        """Wait for the traces that tasks were sent for, and strike their workers off."""
         import time
 
-        while waiting and time.time() < end:
+        while sent and time.time() < until:
             task = manager.wait_for_tag(_TAG, 1)
-            if task is not None:
+            if task is not None and task.id in sent:
                 result = "" if task.successful() else "%s %s" % (task.result, task.std_output)
-                self.keep(waiting.pop(task.id), result[:500])
-        for number, worker in waiting.items():
+                worker = sent.pop(task.id)
+                if worker in waiting:
+                    del waiting[worker]
+                    self.keep(worker, result[:500])
+        for number in sent:
             manager.cancel_by_task_id(number)
-            self.keep(worker, "it did not answer within %d s" % _COLLECT_S)
 
     def collecting(self, manager, worker, folder, end):
         """Make the task that packs one worker's trace."""
