@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from nbrepro.config import RoleRule
 from nbrepro.model import Classification, Package, Role
@@ -158,7 +159,8 @@ def _made_and_removed_in_cell(file: FileFacts, _: Places) -> bool:
 
 
 def _temporary_directory(file: FileFacts, places: Places) -> bool:
-    return file.removed and (under(file.path, places.temporary) or under(file.path, "/tmp"))  # noqa: S108
+    temporary = under(file.path, places.temporary) or under(file.path, "/tmp")  # noqa: S108
+    return file.removed and temporary and not under(file.path, places.project)
 
 
 def _jupyter_runtime(file: FileFacts, places: Places) -> bool:
@@ -238,7 +240,13 @@ def _library_of_package(file: FileFacts, _: Places) -> bool:
 
 
 def _file_of_package(file: FileFacts, places: Places) -> bool:
-    return file.package is not None and not under(file.path, "/etc")
+    return file.package is not None and not under(file.path, "/etc") and not _beside_source(file)
+
+
+def _beside_source(file: FileFacts) -> bool:
+    """Tell whether a file lies in the source tree of an editable install, which owns it all."""
+    source = file.package.source.removeprefix("file://") if file.package else ""
+    return under(file.path, unquote(source))
 
 
 def _unowned_library(file: FileFacts, places: Places) -> bool:

@@ -22,6 +22,7 @@ def file(path, package=None, kind="file", **known):
 
 
 NUMPY = Package("numpy", "2.1.0", "pip", "pkg:pypi/numpy@2.1.0")
+MINE = Package("mine", "1", "pip", "pkg:pypi/mine@1", source="file:///src/my%20tool")
 LIBC = Package("libc6", "2.36", "dpkg", "pkg:deb/debian/libc6@2.36")
 SITE = "/home/ann/study/.venv/lib/python3.12/site-packages"
 
@@ -78,12 +79,19 @@ SITE = "/home/ann/study/.venv/lib/python3.12/site-packages"
         (file("/tmp/worker-0-1/cache/file-md5-1"), Role.RUNTIME, "engine-of-tasks"),
         (file("/home/ann/study/task.4/scratch"), Role.DATA, "otherwise-data"),
         (file("/home/ann/.pyenv/version"), Role.SYSTEM, "tool-of-user"),
+        (file("/src/my tool/mine/a.py", MINE), Role.PACKAGE, "library-of-package"),
+        (file("/src/my tool/data/a.csv", MINE), Role.DATA, "otherwise-data"),
         (file("10.0.0.1", kind="inet"), Role.NETWORK, "connection"),
     ],
     ids=lambda value: value.path if isinstance(value, FileFacts) else "",
 )  # fmt: skip
 def test_role_and_rule(facts, role, rule):
     assert classify(facts, PLACES) == (role, rule)
+
+
+def test_what_a_project_below_the_temporary_directory_removed_again_is_data():
+    places = Places("/tmp/study", "/v", "/root", "/tmp")
+    assert classify(file("/tmp/study/a.csv", removed=True), places).role is Role.DATA
 
 
 def test_project_inside_the_interpreters_prefix_keeps_its_data():
