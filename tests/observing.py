@@ -112,7 +112,7 @@ def _texts(output: dict[str, Any]) -> str:
 
 def _steady(text: str) -> str:
     text = re.sub(r"0x[0-9a-f]+", "0x", text)
-    return re.sub(r"ipykernel_\d+|\S*/kernel-[0-9a-f-]+\.json|/tmp/tmp\w+\.json", "…", text)
+    return re.sub(r"ipykernel_\d+|/[^\s']*/kernel-[0-9a-f-]+\.json|/tmp/tmp\w+\.json", "…", text)
 
 
 def write_notebook(folder: Path, sources: list[str], name: str = "small.ipynb") -> Path:

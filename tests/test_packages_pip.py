@@ -192,6 +192,9 @@ def test_a_project_within_a_project_is_the_nearer_ones(tmp_path):
         o.path: o.package.name for o in owners([str(tmp_path / c) for c in cases], [executable])
     }
     assert found == {str(tmp_path / c): name for c, name in cases.items()}
+    (tmp_path / "all/.venv/pyvenv.cfg").write_text("home = /nowhere\n")
+    (activate,) = owners([str(tmp_path / "all/.venv/bin/activate")], [executable])
+    assert activate.package is None, "an environment inside a project is none of its files"
     (stray,) = owners([str(site / "stray.py")], [executable])
     assert stray.package is None
     assert stray.reason == f"no distribution's RECORD in {site} lists it"

@@ -31,7 +31,8 @@ class EditableOwner(Owner):
     """Finds the nearest project directory above a path that an environment has in place."""
 
     def find(self, paths: Collection[str]) -> dict[str, Claim]:
-        """Claim the files below project directories, except what a nearer site holds."""
+        """Claim the files below project directories, except those of a nearer site, or of a
+        virtual environment that lies inside the project."""
         roots = self._roots()
         if not roots:
             return {}
@@ -39,7 +40,9 @@ class EditableOwner(Owner):
         nearest: dict[str, Root | None] = dict(roots)
         for path in paths:
             root = _nearest(path, nearest)
-            if root and root.distribution.package and not self._nearer_site(path, root.path):
+            if not root or not root.distribution.package:
+                continue
+            if not self._nearer_site(path, root.path) and not _in_environment(path, root.path):
                 claims[path] = Claim(
                     root.distribution.package, root.evidence, root.distribution.metadata
                 )
@@ -145,6 +148,16 @@ def _nearest(path: str, known: dict[str, Root | None]) -> Root | None:
         above = parent_of(path)
         known[path] = _nearest(above, known) if above != path else None
     return known[path]
+
+
+def _in_environment(path: str, root: str) -> bool:
+    """Tell whether a virtual environment lies between a project directory and a path in it."""
+    above = parent_of(path)
+    while above != root and _within(above, root):
+        if os.path.exists(os.path.join(above, "pyvenv.cfg")):
+            return True
+        above = parent_of(above)
+    return False
 
 
 def _within(path: str, directory: str) -> bool:
