@@ -98,7 +98,7 @@ def _strace() -> Watching:
             "strace is not installed; install it ('apt-get install strace', as root) "
             "or use --tracer audit"
         )
-    if _tracer_pid(os.getpid()):
+    if find_tracer_pid(os.getpid()):
         raise MachineError(
             "this process is itself being traced, and traces do not nest; "
             "run it outside the tracer or use --tracer audit"
@@ -182,10 +182,6 @@ def _version(program: str) -> str:
 
 def find_tracer_pid(pid: int) -> int:
     """Give the pid of the process that traces `pid`, 0 where there is none."""
-    return _tracer_pid(pid)
-
-
-def _tracer_pid(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/status").read_text(errors="replace")
     except OSError:
