@@ -178,7 +178,9 @@ def test_only_searches_and_imports_are_dropped(lines: list[bytes], torn: bytes):
     found = [line for line in lines if line != SEARCH]
     assert b"".join(without_searches([block])) == b"".join(found) + torn
     data = [line for line in found if line != IMPORT]
-    assert b"".join(without_imports([block])) == b"".join(data) + torn
+    noted: list[bytes] = []
+    assert b"".join(without_imports([block], noted.append)) == b"".join(data) + torn
+    assert noted == [b"</x/lib/python3.11/e.pyc>\n"] * lines.count(IMPORT)
 
 
 def test_inventory_lists_the_nearest_files_within_bounds(tmp_path: Path, monkeypatch):

@@ -230,6 +230,10 @@ class _Session:
         if self.progress:
             self.progress.cell_ended(cell.position, status)
 
+    def kernel_stopping(self) -> None:
+        """Tell the watcher."""
+        self._watch("kernel_stopping")
+
     def stage(self, name: str) -> None:
         """Tell the person."""
         if self.progress:

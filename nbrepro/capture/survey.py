@@ -6,7 +6,7 @@ import contextlib
 import os
 import os.path
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -161,19 +161,24 @@ def without_searches(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(line for line in block.splitlines(keepends=True) if not _is_search(line))
 
 
-def without_imports(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Drop searches, and the opening of modules, which are not data."""
-    for block in blocks:
-        yield b"".join(
-            line
-            for line in block.splitlines(keepends=True)
-            if not _is_search(line) and not _is_import(line)
-        )
+def without_imports(blocks: Iterable[bytes], note: Callable[[bytes], None]) -> Iterator[bytes]:
+    """Drop searches, and the opening of modules, which are not data: their ends are noted."""
+    for block in without_searches(blocks):
+        kept = []
+        for line in block.splitlines(keepends=True):
+            if _is_import(line):
+                note(line[line.rfind(b"<") :])
+            else:
+                kept.append(line)
+        yield b"".join(kept)
 
 
-def without_repeats(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Drop searches, and the opening of modules that were opened before: tasks import the same."""
-    seen: set[bytes] = set()
+def without_repeats(blocks: Iterable[bytes], opened: Iterable[bytes] = ()) -> Iterator[bytes]:
+    """Drop searches, and the opening of modules that were opened before: tasks import the same.
+
+    `opened` are the ends of lines that are known already.
+    """
+    seen = set(opened)
     for block in without_searches(blocks):
         kept = []
         for line in block.splitlines(keepends=True):
@@ -293,20 +298,27 @@ class Survey:
 
     def ownerships(self) -> Iterator[Ownership]:
         """Yield which package owns each path that one may own."""
-        return owners(self.packaged, sorted(self.executables))
+        return owners(self.packaged, self.executables)
 
 
 def survey(
-    trace: Path, token: str, scope: Scope, names: Names, cwd: str = "", ours: int = -1
+    trace: Path,
+    token: str,
+    scope: Scope,
+    names: Names,
+    cwd: str = "",
+    ours: int = -1,
+    opened: Collection[bytes] = (),
 ) -> Survey:
     """Read a complete trace and collect what it touched; `names` learns what it resolves.
 
-    `ours` is the pid of a process whose accesses do not count, -1 for none.
+    `ours` is the pid of a process whose accesses do not count, -1 for none. `opened` are the ends
+    of lines that open modules which need not be collected any more.
     """
     found = Survey()
     # Origins are matched by line, so that both passes must drop the same lines.
-    origins = births(without_repeats(read_lines(trace)))
-    lines = without_repeats(read_lines(trace))
+    origins = births(without_repeats(read_lines(trace), opened))
+    lines = without_repeats(read_lines(trace), opened)
     for step in steps(events(lines), origins, token=token, cwd=cwd):
         if isinstance(step, Access) and step.process.pid != ours:
             _collect(step, found, scope, names)

@@ -21,6 +21,7 @@ from typing import TypeVar
 from nbrepro.capture.digests import Digest, Digester, Sightings, look_at
 from nbrepro.capture.following import Following
 from nbrepro.capture.handles import Handles, Use
+from nbrepro.capture.software import MANY_MODULES, Software
 from nbrepro.capture.survey import (
     Names,
     Scope,
@@ -88,6 +89,7 @@ class Watcher:
         self._sightings = Sightings(run_directory, digester, digest_limit_bytes)
         self._lock = threading.Lock()
         self._touched: dict[str, bool] = {}
+        self._software = Software()
         self._following: Following | None = None
         self._threads: list[threading.Thread] = []
         self._ends: queue.SimpleQueue[_CellEnd | None] = queue.SimpleQueue()
@@ -105,6 +107,7 @@ class Watcher:
         self._spawn("the growing trace could not be followed", self._follow, self._following)
         self._spawn("cells' ends could not be watched", self._close_cells, self._following)
         self._spawn("the project folder could not be listed", self._take_inventory)
+        self._spawn("packages could not be looked up ahead", self._software.work)
 
     def kernel_started(self, pid: int) -> None:
         """Take `pid` for the kernel."""
@@ -115,6 +118,7 @@ class Watcher:
     def cell_started(self, execution: int) -> None:
         """Begin to watch what earlier cells left open; call it before the cell can run."""
         self._execution = execution
+        self._software.read_ahead(MANY_MODULES)
         self._guard("handles could not be watched", self._handles.cell_started)
 
     def cell_ended(self, execution: int) -> None:
@@ -126,12 +130,17 @@ class Watcher:
         self._ends.put(end)
         end.wait(deadline)
 
+    def kernel_stopping(self) -> None:
+        """Use the time that the kernel takes to end."""
+        self._software.read_ahead(1)
+
     def finish(self, trace_path: Path) -> None:
         """Complete the evidence once kernel and tracer have ended: files, names and packages."""
         self._handles.close()
         if self._following:
             self._following.stop()
         self._ends.put(None)
+        self._software.stop()
         self._join()
         found = self._guard("the trace could not be surveyed", self._survey, trace_path)
         if found:
@@ -180,7 +189,8 @@ class Watcher:
                        "replaces without reading them are not known")  # fmt: skip
 
     def _follow(self, following: Following) -> None:
-        for step in steps(events(without_imports(following)), None, token=self._token):
+        lines = without_imports(following, self._software.note)
+        for step in steps(events(lines), None, token=self._token):
             if isinstance(step, Access):
                 self._see(step)
 
@@ -193,6 +203,10 @@ class Watcher:
                 self._touch(path, wrote)
                 if access.mode in _LOOKED_AT and access.kind in ("", "file"):
                     self._sightings.glance(path)
+            if access.mode is Mode.EXECUTE:
+                self._software.executables.add(path)
+            elif access.mode is Mode.READ and self._scope.may_be_packaged(path):
+                self._software.other.add(path)
         if access.mode is Mode.RENAME and len(paths) == 2:
             self._follow_renamed(*paths)
 
@@ -258,7 +272,10 @@ class Watcher:
     # After the run.
 
     def _survey(self, trace_path: Path) -> Survey:
-        return survey(trace_path, self._token, self._scope, self._names, self._cwd)
+        opened = self._software.opened
+        found = survey(trace_path, self._token, self._scope, self._names, self._cwd, opened=opened)
+        found.packaged.update(filter(self._scope.may_be_packaged, self._software.paths))
+        return found
 
     def _look_again(self, found: Survey) -> None:
         self._sightings.settle_deferred()
@@ -273,7 +290,8 @@ class Watcher:
         self._directory.write_log(NAMES, resolved_names(self._names))
 
     def _write_software(self, found: Survey) -> None:
-        self._directory.write_log(SOFTWARE, found.ownerships())
+        ownerships = self._software.ownerships(found.packaged, found.executables)
+        self._directory.write_log(SOFTWARE, ownerships)
 
 
 def _differ(before: Digest, after: Digest) -> bool:

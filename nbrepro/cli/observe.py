@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +91,8 @@ def run_command(
         cwd=cwd, tracer=tracer, order=parse_order(order),
     )  # fmt: skip
     location = store or str(project.store)
+    # While the kernel starts, so that what is needed at the end is there when it ends.
+    threading.Thread(target=_load_modules, daemon=True).start()
     with open_progress(not no_progress) as progress:
         outcome = run_notebook(notebook, options, progress)
         directory = RunDirectory(outcome.directory)
@@ -106,6 +110,11 @@ def run_command(
     else:
         print_summary(record)
     return code
+
+
+def _load_modules() -> None:
+    for name in ("nbrepro.ingest", "nbrepro.answers", "nbrepro.stores.oxigraph"):
+        importlib.import_module(name)
 
 
 def check_notebook(notebook: Path) -> None:

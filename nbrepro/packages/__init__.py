@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator
 from nbrepro.model import Ownership
 from nbrepro.packages.conda import CondaOwner
 from nbrepro.packages.dpkg import DpkgOwner
-from nbrepro.packages.editable import EditableOwner
+from nbrepro.packages.editable import IN_PLACE, EditableOwner
 from nbrepro.packages.interface import Claim, Owner
 from nbrepro.packages.interpreters import InterpreterOwner
 from nbrepro.packages.pip import PipOwner
 from nbrepro.packages.standins import StandIn, stand_ins
-from nbrepro.packages.surroundings import Surroundings
+from nbrepro.packages.surroundings import Shelf, Surroundings
+
+__all__ = ["OWNERS", "Shelf", "is_lasting", "owners"]
 
 OWNERS: tuple[type[Owner], ...] = (
     PipOwner,
@@ -26,20 +28,31 @@ OWNERS: tuple[type[Owner], ...] = (
 """The package managers; where several claim a path, the first here has it."""
 
 
-def owners(paths: Iterable[str], executables: Iterable[str] = ()) -> Iterator[Ownership]:
+def owners(
+    paths: Iterable[str], executables: Iterable[str] = (), shelf: Shelf | None = None
+) -> Iterator[Ownership]:
     """Yield who owns each distinct path, sorted by path.
 
     `executables` are the interpreters that ran: their environments are searched for projects that
     are installed in place. `reason` is, with a package, the evidence for it; else why nobody owns
-    the path. Only reads; whatever the metadata is like, it never raises.
+    the path. Only reads; whatever the metadata is like, it never raises. A `shelf` makes a second
+    look-up cheaper, and changes no answer.
     """
-    surroundings = Surroundings(executables)
+    surroundings = Surroundings(executables, shelf)
     wanted = {path: stand_ins(path, surroundings) for path in sorted(set(paths)) if path}
     asked = {stand_in.path: None for found in wanted.values() for stand_in in found}
     managers = [owner(surroundings) for owner in OWNERS]
     claims = _collect(managers, list(asked))
     for path, found in wanted.items():
         yield _decide(path, found, claims) or _unowned(path, managers)
+
+
+def is_lasting(ownership: Ownership) -> bool:
+    """Tell whether an answer stays the same, whatever else is asked, while no record changes.
+
+    That nobody owns a path, or that a project in place does, depends on the environments known.
+    """
+    return ownership.package is not None and IN_PLACE not in ownership.reason
 
 
 def _collect(managers: list[Owner], asked: list[str]) -> list[dict[str, Claim]]:

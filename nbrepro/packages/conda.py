@@ -50,6 +50,7 @@ class CondaOwner(Owner):
     def _find_in(self, prefix: str, inside: dict[str, str]) -> dict[str, Claim]:
         claims: dict[str, Claim] = {}
         directory = os.path.join(prefix, _RECORDS)
+        self.surroundings.shelf.watch(directory)
         for name in _record_names(directory):
             record, reason = read_json(os.path.join(directory, name))
             problem = reason or ("" if _usable(record) else "no name, version or files")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterator
+from itertools import product
 
 from packageurl import PackageURL
 
@@ -40,18 +41,29 @@ class DpkgOwner(Owner):
         diversions = self._diversions()
         wanted = _spellings(paths, diversions)
         found: dict[str, list[str]] = {}
-        for name in lists:
-            content = read(os.path.join(self._admin, "info", name))
-            for line in wanted.keys() & set((content.data or b"").split(b"\n")):
-                for path in wanted[line]:
-                    if _holds(diversions, name, os.fsdecode(line), path):
-                        found.setdefault(path, []).append(name.removesuffix(".list"))
+        for line, names in self._listing(lists, wanted).items():
+            for name, path in product(names, wanted[line]):
+                if _holds(diversions, name, os.fsdecode(line), path):
+                    found.setdefault(path, []).append(name.removesuffix(".list"))
         self._shared = {p for p, names in found.items() if len(names) > 1 and os.path.isdir(p)}
-        return self._claims({p: n[0] for p, n in found.items() if p not in self._shared})
+        return self._claims({p: min(n) for p, n in found.items() if p not in self._shared})
 
     def explain(self, path: str) -> str:
         """Say that a directory is shared between packages."""
         return "a directory that several Debian packages share" if path in self._shared else ""
+
+    def _listing(self, lists: list[str], wanted: Collection[bytes]) -> dict[bytes, list[str]]:
+        """Give the names of the lists that hold each of the wanted lines, if any does."""
+        info = os.path.join(self._admin, "info")
+        known = self.surroundings.shelf.listed(info)
+        new = {line for line in wanted if line not in known}
+        if new:
+            known |= {line: [] for line in new}
+            for name in lists:
+                content = read(os.path.join(info, name)).data or b""
+                for line in new.intersection(content.split(b"\n")):
+                    known[line].append(name)
+        return {line: names for line in wanted if (names := known[line])}
 
     def _list_names(self) -> list[str]:
         try:

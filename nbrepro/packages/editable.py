@@ -18,6 +18,9 @@ from nbrepro.packages.reading import read
 from nbrepro.packages.sites import Site
 from nbrepro.packages.surroundings import parent_of
 
+IN_PLACE = "in place by "
+"""How the evidence of this owner's claims begins."""
+
 
 class Root(NamedTuple):
     """A directory or module outside every site that a distribution brings in place."""
@@ -84,7 +87,7 @@ def _from_direct_url(distribution: Distribution) -> Iterator[Root]:
     if isinstance(info, dict) and info.get("editable") is True:
         path = _local(record.get("url"))
         if path:
-            evidence = f"in place by {distribution.entry}/direct_url.json"
+            evidence = f"{IN_PLACE}{distribution.entry}/direct_url.json"
             yield Root(path, distribution, evidence)
 
 
@@ -108,7 +111,7 @@ def _from_pth(distribution: Distribution, name: str) -> Iterator[Root]:
             continue
         path = os.path.normpath(os.path.join(distribution.site, text))
         if os.path.isdir(path):
-            yield Root(path, distribution, f"in place by {name} of {distribution.entry}")
+            yield Root(path, distribution, f"{IN_PLACE}{name} of {distribution.entry}")
 
 
 def _from_finder(distribution: Distribution, name: str) -> Iterator[Root]:
@@ -123,7 +126,7 @@ def _from_finder(distribution: Distribution, name: str) -> Iterator[Root]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             path = node.value
             if path.startswith("/") and "\0" not in path and os.path.exists(path):
-                yield Root(path, distribution, f"in place by {name} of {distribution.entry}")
+                yield Root(path, distribution, f"{IN_PLACE}{name} of {distribution.entry}")
 
 
 def _from_egg_link(link: str) -> Iterator[Root]:
@@ -138,7 +141,7 @@ def _from_egg_link(link: str) -> Iterator[Root]:
     wanted = os.path.basename(link).removesuffix(".egg-link").replace("-", "_").lower()
     for entry in entries:
         if entry.removesuffix(".egg-info").replace("-", "_").lower() == wanted:
-            evidence = f"in place by {os.path.basename(link)}"
+            evidence = f"{IN_PLACE}{os.path.basename(link)}"
             yield Root(first, Distribution(first, entry), evidence)
 
 

@@ -30,6 +30,13 @@ class Site:
         cut = len(start)
         return {path[cut:]: path for path in paths if path.startswith(start)}
 
+    def places(self) -> Iterator[str]:
+        """Yield the directories and files that change when something is installed here."""
+        yield self.directory
+        yield from (distribution.path for distribution in self.distributions)
+        yield from self.egg_links
+        yield from (os.path.join(self.directory, name) for name in self.hooks)
+
     def problems(self) -> list[str]:
         """List what of the metadata here could not be read, as phrases."""
         return [problem for one in self.distributions for problem in one.problems]

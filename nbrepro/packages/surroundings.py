@@ -1,11 +1,13 @@
 """What lies around the touched paths: metadata directories, environments, prefixes.
 
-Every directory is looked at once a call, however many paths lie beneath it.
+Every directory is looked at once a call, however many paths lie beneath it. What was read of a
+site may serve the next call too: a Shelf keeps it until something is installed there.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from itertools import islice
 
@@ -15,13 +17,65 @@ ENTRIES_LIMIT = 50_000
 """A directory with more entries is data, not a place where distributions are installed."""
 
 _METADATA = (".dist-info", ".egg-info", ".egg", ".egg-link")
+_SETTLED_NS = 1_000_000_000
+"""How old a directory must be, when it is read, for a later change to show in its time stamp."""
+
+
+class Shelf:
+    """Keeps what was read of metadata from one look-up to the next, while nothing changes there.
+
+    `listed` is for a database's lines: for each directory of lists, which lists hold a line.
+    """
+
+    def __init__(self) -> None:
+        self._sites: dict[str, tuple[Site, int]] = {}
+        self._listed: dict[str, tuple[dict[bytes, list[str]], int]] = {}
+        self._watched: dict[str, int] = {}
+
+    def site(self, directory: str) -> Site | None:
+        """Give the directory as a site, if it holds metadata."""
+        kept = self._sites.get(directory)
+        if kept and _unchanged(kept[0].places(), kept[1]):
+            return kept[0]
+        read_ns = time.time_ns()
+        site = _site(directory)
+        if site:
+            self._sites[directory] = (site, read_ns)
+        return site
+
+    def listed(self, directory: str) -> dict[bytes, list[str]]:
+        """Give the lines that were sought in the lists of a directory, to be added to."""
+        kept = self._listed.get(directory)
+        if kept is None or not _unchanged([directory], kept[1]):
+            kept = self._listed[directory] = ({}, time.time_ns())
+        return kept[0]
+
+    def watch(self, directory: str) -> None:
+        """Take a directory whose records were read into account in `is_unchanged`."""
+        self._watched.setdefault(directory, time.time_ns())
+
+    def is_unchanged(self) -> bool:
+        """Tell whether all records that were read are as they were."""
+        sites = all(_unchanged(site.places(), read_ns) for site, read_ns in self._sites.values())
+        listed = {directory: read_ns for directory, (_, read_ns) in self._listed.items()}
+        others = {**listed, **self._watched}
+        return sites and all(_unchanged([place], read_ns) for place, read_ns in others.items())
+
+
+def _unchanged(places: Iterable[str], read_ns: int) -> bool:
+    """Tell whether nothing was installed or removed since; what cannot be told has changed."""
+    try:
+        return all(os.stat(place).st_ctime_ns < read_ns - _SETTLED_NS for place in places)
+    except OSError:
+        return False
 
 
 class Surroundings:
     """Looks up, and remembers, what the directories above a path hold."""
 
-    def __init__(self, executables: Iterable[str] = ()) -> None:
+    def __init__(self, executables: Iterable[str] = (), shelf: Shelf | None = None) -> None:
         self.executables = tuple(sorted(set(executables)))
+        self.shelf = shelf or Shelf()
         self._sites: dict[str, Site | None] = {}
         self._outermost: dict[str, Site | None] = {}
         self._holders: dict[str, tuple[Site, ...]] = {}
@@ -60,7 +114,7 @@ class Surroundings:
         """
         if directory not in self._sites:
             spelled_out = self._real_directory(directory.rstrip("/")) == directory.rstrip("/")
-            self._sites[directory] = _site(directory) if spelled_out else None
+            self._sites[directory] = self.shelf.site(directory) if spelled_out else None
         return self._sites[directory]
 
     def holders(self, directory: str) -> tuple[Site, ...]:
