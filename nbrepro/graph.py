@@ -25,12 +25,12 @@ from nbrepro.model import (
 )
 from nbrepro.provenance import (
     FileStatements,
+    Footprints,
     ProcessRecord,
     RunFacts,
     RunStatements,
     Scribe,
     SoftwareUse,
-    footprint,
     tasks,
     workers,
 )
@@ -337,5 +337,7 @@ def _footprints(scribe: Scribe, roles: Classifier, touches: Sequence[Touch]) -> 
         file = file_of(touch)
         use = SoftwareUse(touch.path, roles.role(file), roles.package(file))
         by_owner[touch.owner].setdefault(file, use)
+    footprints = Footprints()
     for owner in sorted(by_owner):
-        yield from footprint(scribe.base + scribe.activity(owner), list(by_owner[owner].values()))
+        activity = scribe.base + scribe.activity(owner)
+        yield from footprints.statements(activity, list(by_owner[owner].values()))

@@ -25,6 +25,7 @@ from typing import IO, Any, TypeVar
 
 import jsonschema
 import zstandard
+from jsonschema.exceptions import best_match
 
 from nbrepro.errors import RunDirectoryError
 from nbrepro.model import Ownership, Package, RunId, Sighting
@@ -186,14 +187,14 @@ class Logs:
 
     def append(self, name: str, record: Any) -> None:
         """Append one dataclass instance to the log `name`."""
-        line = json.dumps(_plain(record)) + "\n"
+        line = json.dumps(record, default=_fields) + "\n"
         with (self.path / name).open("a", encoding="ascii") as log:
             log.write(line)
 
     def write_log(self, name: str, records: Iterable[Any]) -> None:
         """Write a whole log at once."""
         with (self.path / name).open("w", encoding="ascii") as log:
-            log.writelines(json.dumps(_plain(record)) + "\n" for record in records)
+            log.writelines(json.dumps(record, default=_fields) + "\n" for record in records)
 
     def read_sightings(self) -> Iterator[Sighting]:
         """Read what files were when somebody looked, in order of time."""
@@ -298,7 +299,7 @@ def to_file_name(text: str) -> str:
 
 def _write_manifest(where: Path, manifest: Manifest | WorkerManifest) -> None:
     temporary = where.with_name(where.name + ".part")
-    temporary.write_text(json.dumps(_plain(manifest), indent=1, sort_keys=True) + "\n")
+    temporary.write_text(json.dumps(manifest, default=_fields, indent=1, sort_keys=True) + "\n")
     temporary.replace(where)
 
 
@@ -316,18 +317,19 @@ def _read_manifest(where: Path, schema_name: str, version: str, hint: str) -> di
             f"{where}: schema {record['schema']!r} is not {version!r}; use the version of "
             "nbrepro that wrote it"
         )
-    try:
-        jsonschema.validate(record, schema)
-    except jsonschema.ValidationError as error:
-        raise RunDirectoryError(f"{where}: {error.json_path}: {error.message}") from None
+    # Not `validate`, which would check our own schema each time.
+    wrong = best_match(jsonschema.Draft202012Validator(schema).iter_errors(record))
+    if wrong is not None:
+        raise RunDirectoryError(f"{where}: {wrong.json_path}: {wrong.message}")
     tracer = record["tracer"] | {"unseen": tuple(record["tracer"]["unseen"])}
     shared = {"host": Host(**record["host"]), "tracer": Tracer(**tracer)}
     checked: dict[str, Any] = record | shared | {"notes": tuple(record["notes"])}
     return checked
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    return dataclasses.asdict(record)
+def _fields(record: Any) -> dict[str, Any]:
+    """Give a dataclass as JSON writes it: `asdict` would copy every value within."""
+    return {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
 
 
 def _ownership(path: str, package: dict[str, str] | None, reason: str) -> Ownership:

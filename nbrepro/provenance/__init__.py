@@ -8,16 +8,16 @@ from nbrepro.provenance.distributed import tasks, workers
 from nbrepro.provenance.files import FileStatements
 from nbrepro.provenance.runs import RunStatements
 from nbrepro.provenance.scribe import ProcessRecord, RunFacts, Scribe
-from nbrepro.provenance.software import SoftwareUse, footprint
+from nbrepro.provenance.software import Footprints, SoftwareUse
 
 __all__ = [
     "FileStatements",
+    "Footprints",
     "ProcessRecord",
     "RunFacts",
     "RunStatements",
     "Scribe",
     "SoftwareUse",
-    "footprint",
     "tasks",
     "workers",
 ]

@@ -23,41 +23,56 @@ class SoftwareUse(NamedTuple):
     package: Package | None
 
 
-def footprint(activity: str, uses: Sequence[SoftwareUse]) -> Iterator[Statement]:
-    """Describe the software that the activity with IRI `activity` opened."""
-    members = {_software_digest(use): use for use in uses}
-    digest = digest_of(sorted(members))
-    collection = footprint_iri(digest)
-    yield Node(collection, "Footprint", {"digest": digest, "files": len(members)})
-    for member in sorted(members):
-        yield from _software_file(member, members[member], collection)
-    yield Edge("used", activity, collection)
+class Footprints:
+    """The statements of a run's software; what several activities share is said once."""
 
+    def __init__(self) -> None:
+        self._digests: dict[SoftwareUse, str] = {}
+        self._told: set[str] = set()
 
-def _software_digest(use: SoftwareUse) -> str:
-    purl = use.package.purl if use.package else ""
-    record = use.package.record_digest if use.package else ""
-    return digest_of([to_text(use.path), use.classification, purl, record])
+    def statements(self, activity: str, uses: Sequence[SoftwareUse]) -> Iterator[Statement]:
+        """Describe the software that the activity with IRI `activity` opened."""
+        members = {self._digest(use): use for use in uses}
+        digest = digest_of(sorted(members))
+        collection = footprint_iri(digest)
+        if self._is_new(collection):
+            yield Node(collection, "Footprint", {"digest": digest, "files": len(members)})
+            for member in sorted(members):
+                yield from self._member(member, members[member], collection)
+        yield Edge("used", activity, collection)
 
+    def _is_new(self, uid: str) -> bool:
+        if uid in self._told:
+            return False
+        self._told.add(uid)
+        return True
 
-def _software_file(digest: str, use: SoftwareUse, collection: str) -> Iterator[Statement]:
-    uid = software_file_iri(digest)
-    yield Node(
-        uid,
-        "SoftwareFile",
-        {
-            "path": to_text(use.path),
-            "role": use.classification.role.value,
-            "rule": use.classification.rule,
-        },
-    )
-    yield Edge("hadMember", collection, uid)
-    if use.package is not None:
-        yield package_node(use.package)
-        # Reading what tells of a package (its entry points, say) is no use of the package.
-        metadata = use.classification.rule == METADATA_OF_PACKAGE
-        relation = "describesPackage" if metadata else "ofPackage"
-        yield Edge(relation, uid, package_iri(use.package))
+    def _digest(self, use: SoftwareUse) -> str:
+        known = self._digests.get(use)
+        if known is None:
+            purl = use.package.purl if use.package else ""
+            record = use.package.record_digest if use.package else ""
+            names = [to_text(use.path), use.classification, purl, record]
+            known = self._digests[use] = digest_of(names)
+        return known
+
+    def _member(self, digest: str, use: SoftwareUse, collection: str) -> Iterator[Statement]:
+        uid = software_file_iri(digest)
+        if self._is_new(uid):
+            yield from self._file(uid, use)
+        yield Edge("hadMember", collection, uid)
+
+    def _file(self, uid: str, use: SoftwareUse) -> Iterator[Statement]:
+        role, rule = use.classification
+        properties = {"path": to_text(use.path), "role": role.value, "rule": rule}
+        yield Node(uid, "SoftwareFile", properties)
+        if use.package is not None:
+            package = package_iri(use.package)
+            if self._is_new(package):
+                yield package_node(use.package)
+            # Reading what tells of a package (its entry points, say) is no use of the package.
+            relation = "describesPackage" if rule == METADATA_OF_PACKAGE else "ofPackage"
+            yield Edge(relation, uid, package)
 
 
 def package_node(package: Package) -> Node:

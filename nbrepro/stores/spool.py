@@ -51,6 +51,8 @@ class Spool:
         """Write the lines of all statements. Raises StoreError where there is no Run among them."""
         for statement in statements:
             self.statements += 1
+            if isinstance(statement, Node) and iri(statement.uid) in self._markers:
+                continue
             shared, lines = self._writer.lines(statement)
             if shared and isinstance(statement, Node):
                 lines = self._without_marker(statement, lines)
@@ -60,8 +62,6 @@ class Spool:
 
     def _without_marker(self, node: Node, lines: list[str]) -> list[str]:
         subject = iri(node.uid)
-        if subject in self._markers:
-            return []
         marker = f" <{KINDS[node.kind].classes[0]}> "
         (self._markers[subject],) = (line for line in lines if marker in line)
         return [line for line in lines if marker not in line]
