@@ -173,8 +173,16 @@ def _facts_of(path: str, group: Sequence[Touch], package: Package | None) -> Fil
     )
 
 
-def all_tasks(tasks: Sequence[TaskRecord], touches: Iterable[Touch]) -> list[TaskRecord]:
-    """Add the tasks that only their marks or sandboxes tell of; what was touched was observed."""
+def all_tasks(
+    tasks: Sequence[TaskRecord],
+    touches: Iterable[Touch],
+    workers: Iterable[WorkerManifest] = (),
+) -> list[TaskRecord]:
+    """Add the tasks that only their marks or sandboxes tell of; what was touched was observed.
+
+    Their engine is that of their worker.
+    """
+    engines = {worker.worker: worker.engine for worker in workers}
     known = {task.task for task in tasks}
     seen: set[str] = set()
     found: dict[str, TaskRecord] = {}
@@ -183,14 +191,15 @@ def all_tasks(tasks: Sequence[TaskRecord], touches: Iterable[Touch]) -> list[Tas
         if name in known:
             seen.add(name)
         elif name:
-            found[name] = _later(found.get(name) or _task_of(touch), touch)
+            found[name] = _later(found.get(name) or _task_of(touch, engines), touch)
     return [replace(t, observed=t.observed or t.task in seen) for t in tasks] + [*found.values()]
 
 
-def _task_of(touch: Touch) -> TaskRecord:
+def _task_of(touch: Touch, engines: Mapping[str, str]) -> TaskRecord:
     owner = touch.owner
+    engine = engines.get(owner.worker) or "unknown"
     return TaskRecord(
-        owner.task, "", "", owner.execution, 1, owner.worker, touch.host,
+        owner.task, engine, "", owner.execution, 1, owner.worker, touch.host,
         touch.at_ns, touch.last_ns, "unknown",
     )  # fmt: skip
 

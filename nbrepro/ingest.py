@@ -123,16 +123,15 @@ class Evidence:
             fold_handles(observed[0].touches, uses, cells, host)
         own = {task.task for task in self.tasks if task.engine == OWN_ENGINE}
         touches = [t for t in touches_of(observed) if t.owner.task not in own]
-        tasks = graph.all_tasks([t for t in self.tasks if t.task not in own], touches)
+        workers = [worker for _, worker in self.workers]
+        tasks = graph.all_tasks([t for t in self.tasks if t.task not in own], touches, workers)
         facts = RunFacts(
             self.manifest,
             self.cells,
             [p for one in observed for p in one.processes if p.owner.task not in own],
             _counts(observed),
             tasks,
-            graph.all_workers(
-                self.manifest, [worker for _, worker in self.workers], tasks, self.told
-            ),
+            graph.all_workers(self.manifest, workers, tasks, self.told),
         )
         yield from graph.statements(facts, touches, self.files(), self.software())
 

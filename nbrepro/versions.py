@@ -87,7 +87,7 @@ class Versions:
 
         return [
             VersionedTouch(p.touch, pick(p.used), pick(p.generated), pick(p.invalidated))
-            for p in planned
+            for p in _once_generated(planned)
         ]
 
     @property
@@ -231,6 +231,27 @@ class Versions:
         if draft.ended_by:
             return f"{draft.ended_by} before it could be read"
         return "not looked at"
+
+
+def _once_generated(planned: Sequence[_Planned]) -> list[_Planned]:
+    """Leave each version one generation (PROV-CONSTRAINTS, constraint 24): by the first touch.
+
+    What an activity opens again to write adds to its first touch; where it opens it to read too, it
+    reads what it made itself. What brings a task's output home makes no version.
+    """
+    found: list[_Planned] = []
+    first: dict[int, int] = {}
+    for plan in planned:
+        at = first.setdefault(plan.generated.number, len(found)) if plan.generated else len(found)
+        if at == len(found):
+            found.append(plan)
+        elif plan.touch.mode is Mode.READ_WRITE:
+            own = plan.touch._replace(mode=Mode.READ)
+            found.append(plan._replace(touch=own, used=plan.generated, generated=None))
+        elif plan.touch.owner == found[at].touch.owner:
+            again = found[at].touch.accesses + plan.touch.accesses
+            found[at] = found[at]._replace(touch=found[at].touch._replace(accesses=again))
+    return found
 
 
 def _delivers(touch: Touch, maker: Owner | None) -> bool:

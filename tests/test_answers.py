@@ -281,7 +281,7 @@ def test_nothing_recorded_says_what_to_run(tmp_path):
 
 def test_a_store_of_another_kind_is_refused(tmp_path):
     with pytest.raises(NbreproError):
-        nbrepro.open(tmp_path, "bolt://nowhere")
+        nbrepro.open(tmp_path, "gopher://nowhere")
 
 
 def test_the_audit_tracer_is_said_to_be_blind(tmp_path):

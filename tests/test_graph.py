@@ -23,7 +23,7 @@ from nbrepro.model import (
     Touch,
 )
 from nbrepro.provenance import RunFacts
-from nbrepro.rundir import CellRecord, Host, Kernel, Manifest, Tracer
+from nbrepro.rundir import CellRecord, Host, Kernel, Manifest, Tracer, WorkerManifest
 from nbrepro.vocabulary import KINDS, RELATIONS, content_iri
 
 BASE = "arcp://uuid,u/"
@@ -141,6 +141,19 @@ def test_one_version_with_two_lists_of_files_is_two_packages():
         "pkg:pypi/numpy@2.1.0?record=" + "f" * 16,
         "pkg:pypi/numpy@2.1.0?record=" + "e" * 16,
     }
+
+
+def test_a_task_known_by_its_sandbox_has_the_engine_of_its_worker():
+    worker = WorkerManifest(
+        worker="worker-1", engine="taskvine", host=Host("w"), tracer=Tracer("strace"), command=(),
+        pid=1, cwd="/", started_ns=1, roots={},
+    )  # fmt: skip
+    touches = [
+        touch(1, Mode.READ, 110, "/in.csv")._replace(owner=Owner(1, "task.3", "worker-1")),
+        touch(1, Mode.READ, 120, "/in.csv")._replace(owner=Owner(1, "task.4", "worker-2")),
+    ]
+    found = {task.task: task.engine for task in graph.all_tasks([], touches, [worker])}
+    assert found == {"task.3": "taskvine", "task.4": "unknown"}
 
 
 def test_every_statement_speaks_the_vocabulary_and_is_deterministic():

@@ -109,3 +109,19 @@ def test_writing_the_same_content_is_a_new_version_of_equal_content():
     )
     assert read.used.number != wrote.generated.number
     assert read.used.sha256 == wrote.generated.sha256
+
+
+def test_what_an_activity_makes_it_makes_once():
+    wrote, again = assign([touch(1, Mode.WRITE, 10), touch(1, Mode.READ_WRITE, 20)], [seen(30, A)])
+    assert wrote.generated.sha256 == A
+    assert (again.touch.mode, again.used, again.generated) == (Mode.READ, wrote.generated, None)
+    (both,) = assign([touch(1, Mode.READ_WRITE, 10), touch(1, Mode.WRITE, 20)])
+    assert (both.touch.mode, both.touch.accesses) == (Mode.READ_WRITE, 2)
+
+
+def test_bringing_the_output_of_a_task_home_makes_no_version():
+    task = touch(1, Mode.WRITE, 10)._replace(owner=Owner(1, "task.3", "worker-1"))
+    home = touch(0, Mode.WRITE, 20)._replace(owner=Owner())
+    (made,) = assign([task, home], [seen(30, A)])
+    assert made.touch == task
+    assert made.generated.sha256 == A
