@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 4
     STORE = 5
     MACHINE = 6
+    INVALID = 7
     INTERNAL = 70
     INTERRUPTED = 130
     TERMINATED = 143
@@ -48,6 +49,10 @@ class RunDirectoryError(NbreproError):
 
 class TraceError(NbreproError):
     """A trace that cannot be read at all (single bad lines are values, not errors)."""
+
+
+class DocumentError(NbreproError):
+    """A PROV document that cannot be read."""
 
 
 class QueryError(NbreproError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nbrepro.distributed import Distribution
 from nbrepro.errors import NotFoundError
 from nbrepro.lineage import Flow, Tree
-from nbrepro.model import SOFTWARE_ROLES, Table
+from nbrepro.model import SOFTWARE_ROLES, RunId, Statement, Table
 from nbrepro.references import (
     check_execution,
     choose_cell,
@@ -40,8 +40,12 @@ from nbrepro.rows import (
 )
 
 if TYPE_CHECKING:
+    import networkx
+    from prov.model import ProvDocument
+
     from nbrepro.answers import Provenance
     from nbrepro.queries import Question
+    from nbrepro.validity import Report
 
 OWNERS = ("task", "worker", "host")
 """What else than a cell an answer may be about."""
@@ -221,6 +225,29 @@ class Run:
         """Build the tree of the cells and files that depend on a file."""
         file = self._known(self._flow.paths, path)
         return Tree(self._flow.after(file), "used_by", "generated")
+
+    def statements(self) -> Iterator[Statement]:
+        """Yield the nodes and edges of the run's graph, and the shared ones they lead to."""
+        return self.provenance.store.statements(RunId(self.id))
+
+    def graph(self) -> networkx.MultiDiGraph[str]:
+        """Give the run's graph to networkx; see `nbrepro.export.make_network`."""
+        from nbrepro.export.networks import make_network
+
+        return make_network(self.statements())
+
+    def to_prov(self) -> ProvDocument:
+        """Give the run's graph as a document of the library `prov`; see
+        `nbrepro.export.make_document`."""
+        from nbrepro.export.documents import make_document
+
+        return make_document(self.statements())
+
+    def check(self, tell: Callable[[str], None] | None = None) -> Report:
+        """Check whether the run's graph is valid; `tell` hears what is being done."""
+        from nbrepro.validity import check_statements
+
+        return check_statements(self.statements(), self.id, tell)
 
     def find_path(self, path: str | os.PathLike[str]) -> str:
         """Find a file that the run touched: absolute, relative, or by a unique end of its path."""
