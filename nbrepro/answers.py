@@ -36,10 +36,18 @@ def open_provenance(
     Raises NotFoundError where there is none, StoreError where it cannot be opened.
     """
     from nbrepro.stores import open_store
+    from nbrepro.stores.names import locate
 
     start = Path(path) if path is not None else Path.cwd()
     project = find_recorded(start)
-    location = os.fspath(store) if store is not None else _store_of(project, start)
+    location = os.fspath(store) if store is not None else None
+    if project is not None:
+        location = locate(location, project)
+    if location is None:
+        raise NotFoundError(
+            f"{start}: no {DIRECTORY}/ here or above, so nothing is recorded; "
+            "run: nbrepro run NOTEBOOK (or give --store)"
+        )
     if "://" not in location and not Path(location).exists():
         raise NotFoundError(f"{location}: no store here; run: nbrepro run NOTEBOOK")
     return Provenance(open_store(location), project, location)
@@ -58,15 +66,6 @@ def find_recorded(start: Path) -> Project | None:
         names = ", ".join(str(directory) for directory in below[:6])
         raise UsageError(f"{start}: several projects lie below ({names}); go into one of them")
     return Project(below[0].resolve()) if below else None
-
-
-def _store_of(project: Project | None, start: Path) -> str:
-    if project is None:
-        raise NotFoundError(
-            f"{start}: no {DIRECTORY}/ here or above, so nothing is recorded; "
-            "run: nbrepro run NOTEBOOK (or give --store)"
-        )
-    return str(project.store)
 
 
 class Provenance:
@@ -129,10 +128,28 @@ class Provenance:
         """Ask a named question; `run`, `cell` and `file` may be written as people write them."""
         return from_any_table(self.answer(question, parameters))
 
-    def answer(self, question: str, parameters: Mapping[str, Any]) -> Table:
-        """Ask a named question and give its plain table. Raises NotFoundError, UsageError."""
+    def answer(
+        self, question: str, parameters: Mapping[str, Any], timeout_s: float | None = None
+    ) -> Table:
+        """Ask a named question and give its plain table.
+
+        Raises NotFoundError, UsageError, and QueryError where it takes longer than `timeout_s`.
+        """
         asked = self.question(question)
-        return self.store.ask(asked, self.resolve(asked, parameters))
+        values = self.resolve(asked, parameters)
+        if timeout_s is None:
+            return self.store.ask(asked, values)
+        from nbrepro.stores.bounded import ask_bounded
+
+        return ask_bounded(self.store.location, asked, asked.check_values(values), timeout_s)
+
+    def terms(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Write checked values as the store's language writes them in a query's text."""
+        if self.store.dialect != "sparql":
+            return {}
+        from nbrepro.stores.terms import to_term
+
+        return {name: to_term(value) for name, value in values.items()}
 
     def resolve(self, question: Question, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Turn what people call a run, a cell or a file into the parameters of a question."""
@@ -141,6 +158,8 @@ class Provenance:
             return resolved
         run = self.run(str(resolved.get("run", LAST)))
         resolved["run"] = run.id
+        if "other" in resolved:
+            resolved["other"] = self.run(str(resolved["other"])).id
         if "cell" in resolved:
             resolved["cell"] = run.cell(resolved["cell"]).position
         resolved |= run.resolve_owner(**{n: str(resolved[n]) for n in OWNERS if n in resolved})

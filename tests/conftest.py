@@ -40,6 +40,12 @@ def _lack_of_strace() -> str:
     return f"ptrace is forbidden ({finished.stderr.strip()})" if finished.returncode else ""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Tests of one xdist_group share a server or a recorded run: they belong into one process.
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     mark = item.get_closest_marker("live")
     if mark:

@@ -175,7 +175,7 @@ def test_impact_is_a_tree_of_cells_and_files(ask):
 
 def test_named_questions_are_listed_and_asked(ask):
     listed = answer(ask("query", "--list", "--json"))
-    assert {"name", "summary", "parameters", "columns"} <= set(listed[0])
+    assert {"name", "description", "parameters", "columns"} <= set(listed[0])
     assert "cells-that-read" in {row["name"] for row in listed}
     assert "cells-that-read" in ask("query", "--list").stdout
     assert "cells-that-read" in ask("query", "--list", "--csv").stdout

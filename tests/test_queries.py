@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nbrepro.errors import NotFoundError, QueryError, UsageError
 from nbrepro.queries import Parameter, find_question, load_questions, parse_question, read_question
+from nbrepro.queries.cypher_check import cypher_tokens, read_columns
+from nbrepro.resources import find_resources
 from nbrepro.sparql_text import read_binding_sites, read_form, read_selects, tokens
 
 HEADER = "#+ summary: s\n#+ parameters: [run, cell?]\n#+ columns: [cell, path]\n"
@@ -80,6 +84,108 @@ def test_an_aggregate_named_like_the_parameter_does_not_count_as_projecting_it()
     assert "neither projects nor binds" in refusal(HEADER + text)
 
 
+CYPHER_HEADER = HEADER.replace("#+", "//+")
+CYPHER = (
+    "MATCH (f:FileVersion {run: $run}) WHERE f.cell = $cell RETURN f.cell AS cell, f.path AS path"
+)
+
+
+def cypher(text):
+    return parse_question(text, Path("q.cypher"))
+
+
+def test_a_cypher_file_gives_the_same_as_a_sparql_file():
+    one, other = question(HEADER + BODY), cypher(CYPHER_HEADER + CYPHER)
+    assert (one.summary, one.parameters, one.columns) == (
+        other.summary, other.parameters, other.columns,
+    )  # fmt: skip
+    assert list(other.texts) == ["cypher"]
+    assert other.bind("cypher", {"cell": "5"}) == CYPHER_HEADER + CYPHER
+    with pytest.raises(QueryError, match="q is written in cypher only and this store is asked in"):
+        other.text("sparql")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CYPHER, "q.cypher:1: no '//+ summary:' line"),
+        (HEADER + CYPHER, "q.cypher:1: no '//+ summary:' line"),
+        (CYPHER_HEADER.replace("cell, path", "path, cell") + CYPHER, "q.cypher:1: RETURN gives"),
+        (CYPHER_HEADER.replace(", cell?", "") + CYPHER, "q.cypher:1: $cell is used but"),
+        (CYPHER_HEADER.replace("cell?]", "cell?, file]") + CYPHER, "q.cypher:1: the parameter 'fi"),
+        (CYPHER_HEADER + "CREATE (n) " + CYPHER, "q.cypher:4: CREATE writes"),
+        (CYPHER_HEADER + CYPHER.replace("RETURN", "SET f.x = 1 RETURN"), "q.cypher:4: SET writes"),
+        (CYPHER_HEADER + "MATCH (n)", "q.cypher:1: RETURN gives []"),
+    ],
+)
+def test_a_cypher_file_that_does_not_do_what_its_header_says_is_refused(text, message):
+    with pytest.raises(QueryError) as caught:
+        cypher(text)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("RETURN a, b.c AS d ORDER BY d, e", ("a", "d")),
+        ("RETURN DISTINCT count(*) AS n, [x IN xs | x.y] AS `odd name` LIMIT 3", ("n", "odd name")),
+        ("CALL { MATCH (x) RETURN x AS inner } RETURN inner;", ("inner",)),
+        ("RETURN '// , AS no' AS a /* , b */, // , c\n b", ("a", "b")),
+        ("RETURN CASE WHEN a THEN {b: 1, c: 2} ELSE null END AS d SKIP 1", ("d",)),
+        ("MATCH (return_) WITH return_ AS a RETURN a", ("a",)),
+    ],
+)
+def test_the_columns_of_cypher_are_those_of_its_last_return(text, columns):
+    assert read_columns(list(cypher_tokens(text))) == columns
+
+
+@given(st.text())
+def test_tokens_leave_nothing_out_but_space_and_comments(text):
+    for found in (list(cypher_tokens(text)), list(tokens(text))):
+        places = [token.start for token in found]
+        assert places == sorted(set(places))
+        assert all(token.text for token in found if token.kind != "variable")
+
+
+def test_words_that_write_are_names_after_a_dot_or_a_colon():
+    text = "MATCH (n:Set)-[:DELETE]->(m) WHERE n.create = $run AND m.remove = $cell "
+    text += "RETURN n.merge AS cell, m.set AS path"
+    assert cypher(CYPHER_HEADER + text).columns == ("cell", "path")
+
+
+def test_dialects_of_one_question_must_declare_the_same(tmp_path):
+    (tmp_path / "mine.rq").write_text(HEADER + BODY)
+    (tmp_path / "mine.cypher").write_text(CYPHER_HEADER + CYPHER)
+    (tmp_path / "only.cypher").write_text(CYPHER_HEADER + CYPHER)
+    loaded = load_questions([tmp_path])
+    assert set(loaded["mine"].texts) == {"sparql", "cypher"}
+    assert set(loaded["only"].texts) == {"cypher"}
+    assert find_question("only", [tmp_path]).path == tmp_path / "only.cypher"
+    (tmp_path / "mine.cypher").write_text(
+        CYPHER_HEADER.replace("summary: s", "summary: t") + CYPHER
+    )
+    for act in (lambda: load_questions([tmp_path]), lambda: find_question("mine", [tmp_path])):
+        with pytest.raises(QueryError, match=r"mine.cypher:1: its header is not that of .*mine.rq"):
+            act()
+
+
+def test_every_question_of_ours_is_in_both_dialects():
+    ours = find_resources("queries")
+    stems = {d: {p.stem for p in (ours / d).iterdir()} for d in ("sparql", "cypher")}
+    assert stems["sparql"] == stems["cypher"]
+    assert all(set(q.texts) == {"sparql", "cypher"} for q in load_questions().values())
+
+
+def test_parameters_have_the_type_of_their_concept():
+    text = HEADER.replace("run, cell?", "run, other, file, task?, content") + (
+        "SELECT ?cell ?path { VALUES ?other {UNDEF} VALUES ?file {UNDEF} VALUES ?task {UNDEF} "
+        "VALUES ?content {UNDEF} ?cell ?path ?file }"
+    )
+    asked = question(text)
+    assert [p.type for p in asked.parameters] == ["run", "run", "path", "text", "text"]
+    assert asked.runs == ("run", "other")
+
+
 def test_values_are_checked_against_the_parameters():
     asked = question(HEADER + BODY)
     assert asked.check_values({"run": "r", "cell": "5"}) == {"run": "r", "cell": 5}
@@ -87,6 +193,8 @@ def test_values_are_checked_against_the_parameters():
         ({}, "needs the parameter 'run'"),
         ({"run": "r", "cel": 5}, "does not know the parameter 'cel'"),
         ({"run": "r", "cell": "five"}, "cell is a whole number, not 'five'"),
+        ({"run": "r", "cell": float("inf")}, "cell is a whole number, not inf"),
+        ({"run": "r", "cell": "9" * 30}, "cell is too large a number"),
     ]:
         with pytest.raises(UsageError, match=message):
             asked.check_values(values)
@@ -123,6 +231,8 @@ def test_every_question_of_ours_is_well_formed_and_known():
         "impact-of-file", "edges-of-run", "network-endpoints", "slowest-cells", "package-of-file",
         "tasks-of-run", "tasks-of-cell", "workers-of-run", "data-of-task", "data-of-worker",
         "undeclared-inputs", "unused-inputs", "drift-between-workers", "unobserved",
+        "direct-dependencies", "package-versions-across-runs", "runs-that-used",
+        "duplicate-content", "first-divergence",
     }  # fmt: skip
 
 

@@ -81,6 +81,7 @@ def run_command(
     """
     from nbrepro.capture import run_notebook
     from nbrepro.rundir import RunDirectory
+    from nbrepro.stores.names import locate
 
     check_notebook(notebook)
     check_output(output)
@@ -90,7 +91,7 @@ def run_command(
         parameters=parameters, kernel=kernel, timeout_s=timeout, allow_errors=allow_errors,
         cwd=cwd, tracer=tracer, order=parse_order(order),
     )  # fmt: skip
-    location = store or str(project.store)
+    location = locate(store, project)
     # While the kernel starts, so that what is needed at the end is there when it ends.
     threading.Thread(target=_load_modules, daemon=True).start()
     with open_progress(not no_progress) as progress:
@@ -261,11 +262,13 @@ def _unseen(record: dict[str, Any]) -> list[str]:
 
 
 def _next_command(record: dict[str, Any]) -> str:
+    from nbrepro.stores.names import locate
+
     cell = record["busiest_cell"]
     command = f"nbrepro data --cell {cell}" if cell else "nbrepro show"
     here = find_recorded(Path.cwd())
     # What is recorded elsewhere is found by its store.
-    if here is None or str(here.store) != record["store"]:
+    if here is None or locate(None, here) != record["store"]:
         command += f" --store {visible(record['store'])}"
     return command
 
@@ -282,7 +285,7 @@ def ingest_command(rundirs: Sequence[Path], style: str, store: str | None) -> No
     for number, path in enumerate(rundirs, 1):
         if not path.is_dir():
             raise NotFoundError(f"{path}: no such run directory; they are in .nbrepro/runs/")
-        location = store or store_beside(path)
+        location = store_beside(path, store)
         click.echo(f"{number} of {len(rundirs)}: {visible(path)}", err=True)
         summary = ingest_run(RunDirectory(path), location)
         records.append({**dataclasses.asdict(summary), "store": location})
@@ -292,9 +295,14 @@ def ingest_command(rundirs: Sequence[Path], style: str, store: str | None) -> No
         print_json(records)
 
 
-def store_beside(rundir: Path) -> str:
-    """Give the store of the project that a run directory lies in, or of the project here."""
+def store_beside(rundir: Path, store: str | None = None) -> str:
+    """Give the store that `store` names in the project that a run directory lies in, or in the
+    project here; without it, the store that this project uses."""
+    from nbrepro.stores.names import locate
+
     project = find_project(rundir.resolve()) or find_project(Path.cwd())
+    if project is None and store is not None:
+        return store
     if project is None:
         raise UsageError(f"{rundir}: lies in no project (.nbrepro/); say where to with --store")
-    return str(project.store)
+    return locate(store, project)

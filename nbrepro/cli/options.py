@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,10 +20,11 @@ TABLE, JSON, CSV = "table", "json", "csv"
 
 
 def store_option(command: F) -> F:
-    """Add `--store`: a directory, or the location of a server."""
+    """Add `--store`: a name, a directory, or the URL of a server."""
     return click.option(
-        "--store", metavar="LOCATION", help="Store to use (default: the project's .nbrepro/store)."
-    )(command)
+        "--store", metavar="NAME|PATH|URL", shell_complete=complete_store,
+        help="Store to use (default: the project's own, or what `nbrepro store use` says).",
+    )(command)  # fmt: skip
 
 
 def style_options(command: F) -> F:
@@ -115,9 +117,44 @@ def complete_path(ctx: click.Context, _parameter: click.Parameter, begun: str) -
     return _complete(ctx, begun, paths)
 
 
+def complete_store(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of a store; paths and URLs are left to the shell."""
+    from nbrepro.config import find_project
+    from nbrepro.stores.names import read_names
+
+    project = find_project(Path.cwd())
+    try:
+        names = read_names(project).locations if project else {}
+    except NbreproError:
+        return []
+    return [name for name in sorted(names) if name.startswith(begun)]
+
+
 def complete_question(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Complete the name of a question."""
     return _complete(ctx, begun, lambda provenance: sorted(provenance.questions()))
+
+
+def complete_parameter(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete a parameter of the question, `run=`, and then its value where they are known."""
+    key, equals, value = begun.partition("=")
+    if equals:
+        complete = _VALUES.get(key)
+        return [f"{key}={found}" for found in complete(ctx, _parameter, value)] if complete else []
+
+    def keys(provenance: Provenance) -> Iterable[str]:
+        # The name is not parsed yet where the option in front of the cursor lacks its value.
+        name = ctx.params.get("name") or next(iter(ctx.args), "")
+        question = provenance.question(name)
+        return (f"{parameter.name}=" for parameter in question.parameters)
+
+    return _complete(ctx, begun, keys)
+
+
+_VALUES = {
+    "run": complete_run, "other": complete_run, "cell": complete_cell, "file": complete_path,
+    "task": complete_task, "worker": complete_worker, "host": complete_host,
+}  # fmt: skip
 
 
 def _run_of(ctx: click.Context, provenance: Provenance) -> Run:

@@ -1,7 +1,8 @@
-"""The command that asks named questions, and SPARQL of one's own."""
+"""The command that asks named questions, and queries of one's own."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from nbrepro.answers import Provenance
 from nbrepro.cli.options import (
     CSV,
     JSON,
+    TABLE,
+    complete_parameter,
     complete_question,
     open_asked,
     store_option,
@@ -26,21 +29,28 @@ from nbrepro.model import Table
 if TYPE_CHECKING:
     from nbrepro.queries import Question
 
+DOT, SVG = "dot", "svg"
+ASKED_S = 60.0
+"""How long a query of the caller's own may take unless they say."""
+
 
 @click.command("query")
 @click.argument("name", required=False, shell_complete=complete_question)
 @click.option(
-    "-p", "parameters", multiple=True, metavar="KEY=VALUE",
+    "-p", "parameters", multiple=True, metavar="KEY=VALUE", shell_complete=complete_parameter,
     help="A parameter of the question (again for more); run is the last run unless given.",
 )  # fmt: skip
 @click.option("--list", "listing", is_flag=True, help="List the named questions.")
 @click.option("--sparql", metavar="FILE|-", help="Ask a SPARQL SELECT from a file; it only reads.")
+@click.option("--cypher", metavar="FILE|-", help="Ask a Cypher query of Neo4j; it only reads.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most N rows.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
-    metavar="SECONDS", help="Give up on --sparql after this time.",
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help=f"Give up after this time ({ASKED_S:g} for queries of your own, else none).",
 )  # fmt: skip
-@click.option("--explain", is_flag=True, help="Print the query with its parameters, do not ask.")
+@click.option("--explain", is_flag=True, help="Print the query as it would be asked.")
+@click.option("--dot", "style", flag_value=DOT, help="Print edges as a graph for Graphviz.")
+@click.option("--svg", "style", flag_value=SVG, help="Print edges as a drawing (needs Graphviz).")
 @style_options
 @store_option
 def query_command(
@@ -48,37 +58,51 @@ def query_command(
     parameters: Sequence[str],
     listing: bool,
     sparql: str | None,
+    cypher: str | None,
     limit: int | None,
-    timeout: float,
+    timeout: float | None,
     explain: bool,
     store: str | None,
     style: str,
 ) -> None:
-    """Ask a named question, or a SPARQL query of your own.
+    """Ask a named question, or a query of your own in the language of the store.
 
     \b
     nbrepro query --list
     nbrepro query cells-that-read -p file=data/stations.csv
+    nbrepro query lineage-of-file -p file=result.csv --svg > result.svg
     echo 'SELECT * {?s ?p ?o}' | nbrepro query --sparql - --limit 5
     """
-    if sum([name is not None, listing, sparql is not None]) != 1:
+    own = {"sparql": sparql, "cypher": cypher}
+    asked = [dialect for dialect, source in own.items() if source is not None]
+    if len(asked) + (name is not None) + listing != 1:
         raise UsageError("give one of: the NAME of a question, --list, --sparql FILE")
     if listing:
         list_questions(style)
-        return
-    text = read_text(sparql) if sparql is not None else ""
-    if text and explain:
-        click.echo(text)
-        return
-    with open_asked(store) as provenance:
-        if text:
-            table = provenance.select(text, limit, timeout)
-        elif explain:
-            explain_question(provenance, str(name), parse_pairs(parameters))
-            return
+    elif asked:
+        text = read_text(str(own[asked[0]]))
+        if explain:
+            click.echo(text)
         else:
-            table = _cut(provenance.answer(str(name), parse_pairs(parameters)), limit)
-    print_answer(table, style)
+            print_answer(select_own(store, asked[0], text, limit, timeout), style)
+    else:
+        with open_asked(store) as provenance:
+            if explain:
+                explain_question(provenance, str(name), parse_pairs(parameters))
+                return
+            table = provenance.answer(str(name), parse_pairs(parameters), timeout)
+        print_answer(_cut(table, limit), style, str(name))
+
+
+def select_own(
+    store: str | None, dialect: str, text: str, limit: int | None, timeout: float | None
+) -> Table:
+    """Ask a query of the caller's own. Raises UsageError where the store knows another language."""
+    with open_asked(store) as provenance:
+        known = provenance.store.dialect
+        if known != dialect:
+            raise UsageError(f"{provenance.location}: is asked in {known}; use --{known} FILE")
+        return provenance.select(text, limit, timeout or ASKED_S)
 
 
 def parse_pairs(texts: Sequence[str]) -> dict[str, str]:
@@ -110,18 +134,21 @@ def read_text(source: str) -> str:
 def list_questions(style: str) -> None:
     """Print the named questions with what they take and give."""
     questions = _questions_here()
-    records = [_question_record(question) for _, question in sorted(questions.items())]
+    ordered = [question for _, question in sorted(questions.items())]
     if style == JSON:
-        print_json(records)
+        print_json(map(_question_record, ordered))
     elif style == CSV:
-        print_csv(list(records[0]), ([_joined(v) for v in record.values()] for record in records))
+        lines = ([q.name, q.summary, _takes(q), ", ".join(q.columns)] for q in ordered)
+        print_csv(["name", "description", "parameters", "columns"], lines)
+    elif style in (DOT, SVG):
+        raise UsageError("--list is no graph; print it as a table, --json or --csv")
     else:
         columns = [
-            Column("question", lambda record: record["name"], "bold"),
-            Column("parameters", lambda record: _joined(record["parameters"])),
-            Column("summary", lambda record: visible(record["summary"])),
+            Column("question", lambda question: question.name, "bold"),
+            Column("parameters", _takes),
+            Column("summary", lambda question: visible(question.summary)),
         ]
-        print_table(records, columns, "no question is known")
+        print_table(ordered, columns, "no question is known")
 
 
 def _questions_here() -> dict[str, Question]:
@@ -134,26 +161,28 @@ def _questions_here() -> dict[str, Question]:
 
 
 def _question_record(question: Question) -> dict[str, Any]:
-    names = [p.name if p.required else f"{p.name}?" for p in question.parameters]
     return {
         "name": question.name,
-        "summary": question.summary,
-        "parameters": names,
+        "description": question.summary,
+        "parameters": [dataclasses.asdict(parameter) for parameter in question.parameters],
         "columns": list(question.columns),
+        "dialects": sorted(question.texts),
     }
 
 
-def _joined(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value)
+def _takes(question: Question) -> str:
+    return ", ".join(p.name if p.required else f"{p.name}?" for p in question.parameters)
 
 
 def explain_question(provenance: Provenance, name: str, parameters: dict[str, str]) -> None:
-    """Print the text of a question, and the values that its parameters would have."""
+    """Print the text that a question would be asked with, and the values of its parameters."""
     question = provenance.question(name)
-    resolved = question.check_values(provenance.resolve(question, parameters))
-    for key, value in resolved.items():
-        click.echo(f"# {key} = {visible(value)}")
-    click.echo(question.texts[provenance.store.dialect].rstrip())
+    values = question.check_values(provenance.resolve(question, parameters))
+    dialect = provenance.store.dialect
+    comment = {"sparql": "#", "cypher": "//"}[dialect]
+    for key, value in values.items():
+        click.echo(f"{comment} {key} = {visible(value)}")
+    click.echo(question.bind(dialect, provenance.terms(values)).rstrip())
 
 
 def _cut(table: Table, limit: int | None) -> Table:
@@ -162,9 +191,14 @@ def _cut(table: Table, limit: int | None) -> Table:
     return Table(table.columns, table.rows[:limit], truncated=True)
 
 
-def print_answer(table: Table, style: str) -> None:
+def print_answer(table: Table, style: str, title: str = "answer") -> None:
     """Print the answer to any question."""
-    if style == JSON:
+    if style in (DOT, SVG):
+        from nbrepro.cli.drawing import to_dot, to_svg
+
+        dot = to_dot(table, title)
+        click.echo(dot if style == DOT else to_svg(dot), nl=False)
+    elif style == JSON:
         print_json(table.records())
     elif style == CSV:
         print_csv(table.columns, table.rows)
@@ -174,5 +208,5 @@ def print_answer(table: Table, style: str) -> None:
             for index, name in enumerate(table.columns)
         ]
         print_table(table.rows, columns, "no rows")
-    if table.truncated and style not in (JSON, CSV):
+    if table.truncated and style == TABLE:
         print_notes(["more rows exist: raise --limit"])

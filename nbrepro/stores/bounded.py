@@ -1,4 +1,4 @@
-"""Answer a query in a process of its own: the engine cannot be stopped inside ours."""
+"""Answer in a process of its own, which can be ended: the embedded engine cannot be stopped."""
 
 from __future__ import annotations
 
@@ -6,21 +6,38 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
-from nbrepro.errors import NbreproError, QueryError, StoreError
-from nbrepro.model import Table
+from nbrepro.errors import NbreproError, NotFoundError, QueryError, StoreError, UsageError
+from nbrepro.model import Table, Value
+from nbrepro.queries import Parameter, Question
 
 _REFUSED = 3
+_KINDS = {kind.__name__: kind for kind in (NotFoundError, QueryError, StoreError, UsageError)}
 
 
 def select_bounded(location: str, text: str, limit: int | None, timeout_s: float) -> Table:
     """Answer a query that only reads, as Store.select does, or end it after `timeout_s`."""
-    request = json.dumps({"location": location, "text": text, "limit": limit})
+    return _ask({"location": location, "text": text, "limit": limit}, timeout_s)
+
+
+def ask_bounded(
+    location: str, question: Question, values: Mapping[str, Value], timeout_s: float
+) -> Table:
+    """Answer a named question, as Store.ask does, or end it after `timeout_s`."""
+    asked = asdict(question) | {"path": str(question.path)}
+    return _ask({"location": location, "question": asked, "values": dict(values)}, timeout_s)
+
+
+def _ask(request: Mapping[str, Any], timeout_s: float) -> Table:
+    location = request["location"]
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=request,
+            input=json.dumps(request),
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -34,7 +51,7 @@ def select_bounded(location: str, text: str, limit: int | None, timeout_s: float
         ) from None
     if done.returncode == _REFUSED:
         kind, message = json.loads(done.stdout)
-        raise {"StoreError": StoreError}.get(kind, QueryError)(message)
+        raise _KINDS.get(kind, QueryError)(message)
     if done.returncode:
         last = done.stderr.strip().rpartition("\n")[2]
         raise StoreError(f"{location}: the process that asked it ended ({last}); ask again")
@@ -45,16 +62,32 @@ def select_bounded(location: str, text: str, limit: int | None, timeout_s: float
 
 
 def _answer() -> int:
-    from nbrepro.stores import open_store
-
     request = json.loads(sys.stdin.read())
     try:
-        table = open_store(request["location"]).select(request["text"], request["limit"])
+        table = _table(request)
     except NbreproError as error:
         sys.stdout.write(json.dumps([type(error).__name__, str(error)]))
         return _REFUSED
     sys.stdout.write(json.dumps(asdict(table)))
     return 0
+
+
+def _table(request: Mapping[str, Any]) -> Table:
+    from nbrepro.stores import open_store
+
+    with open_store(request["location"]) as store:
+        if "question" not in request:
+            return store.select(request["text"], request["limit"])
+        asked = request["question"]
+        question = Question(
+            asked["name"],
+            asked["summary"],
+            tuple(Parameter(**parameter) for parameter in asked["parameters"]),
+            tuple(asked["columns"]),
+            asked["texts"],
+            Path(asked["path"]),
+        )
+        return store.ask(question, request["values"])
 
 
 if __name__ == "__main__":

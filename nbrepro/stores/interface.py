@@ -5,10 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from nbrepro.model import RunId, Statement, Table, Value
 from nbrepro.queries import Question
+
+
+class Kept(NamedTuple):
+    """What a store noted when it kept a run: its uuid, and how many statements it was given."""
+
+    uuid: str
+    statements: int
+
+
+class Compacted(NamedTuple):
+    """What compacting took away: unfinished loads, and shared nodes that no run led to."""
+
+    leftovers: int
+    nodes: int
 
 
 class Store(ABC):
@@ -25,11 +39,14 @@ class Store(ABC):
     """Where the store is: the path or URL it was opened with."""
 
     @abstractmethod
-    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
+    def load(
+        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
+    ) -> int:
         """Keep the statements of one run, in place of an earlier load of it; give their number.
 
         The run becomes visible in one last step; when anything fails before, it is not visible.
-        The statements are read before the store is locked.
+        The statements are read before the store is locked. `counted` is the number to note instead
+        of theirs: a copy is given once what the first load may have been given several times.
         """
 
     @abstractmethod
@@ -52,6 +69,27 @@ class Store(ABC):
     @abstractmethod
     def runs(self) -> Table:
         """List the runs, newest first: the answer to the question `runs`."""
+
+    @abstractmethod
+    def kept(self, run: RunId) -> Kept:
+        """Tell what was noted when a run was kept. Raises NotFoundError."""
+
+    @abstractmethod
+    def statements(self, run: RunId) -> Iterator[Statement]:
+        """Yield the statements of a run and all shared ones they lead to, each once.
+
+        Loaded into any store with what `kept` tells, they make the same dump there. Nodes come
+        before edges. Text is as `load` was given it; empty text, which is not kept, is absent.
+        Raises NotFoundError.
+        """
+
+    @abstractmethod
+    def leftovers(self) -> tuple[str, ...]:
+        """Name what loads that never ended left behind, by the IRIs of their runs, sorted."""
+
+    @abstractmethod
+    def compact(self) -> Compacted:
+        """Drop leftovers and the shared nodes that no run leads to, and give their space back."""
 
     @abstractmethod
     def dump(self, run: RunId) -> Iterator[str]:

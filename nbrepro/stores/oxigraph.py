@@ -11,7 +11,7 @@ never seen, and the next writer clears it.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,31 +19,25 @@ from typing import TypeVar
 import pyoxigraph as ox
 
 from nbrepro.errors import NotFoundError, QueryError
-from nbrepro.model import Cell, RunId, Statement, Table, Value
+from nbrepro.model import RunId, Statement, Table, Value
 from nbrepro.queries import Question, find_question
-from nbrepro.sparql_text import READING, read_form, tokens
 from nbrepro.stores.failures import explain_failure
-from nbrepro.stores.interface import Store
+from nbrepro.stores.interface import Compacted, Kept, Store
 from nbrepro.stores.lock import WAIT_S, locked
+from nbrepro.stores.quads import META as _META
+from nbrepro.stores.quads import SHARED as _SHARED
+from nbrepro.stores.quads import dump_lines, kept_note, objects_of, run_quads
 from nbrepro.stores.rdf import literal_text
 from nbrepro.stores.spool import Spool
-from nbrepro.vocabulary import (
-    GRAPHS,
-    META_GRAPH,
-    NBR,
-    PREFIXES,
-    SHARED_GRAPH,
-    XSD,
-    from_text,
-)
+from nbrepro.stores.statements import read_statements
+from nbrepro.stores.terms import QUERY_PREFIXES, Results, check_reading, to_table, to_term
+from nbrepro.vocabulary import NBR, RDF
 
 T = TypeVar("T")
 
 _DATA = "oxigraph"
-_META = ox.NamedNode(META_GRAPH)
-_SHARED = ox.NamedNode(SHARED_GRAPH)
 _RUN = ox.NamedNode(NBR + "run")
-_PREFIXES = PREFIXES | {"graph": GRAPHS}
+_TYPE = ox.NamedNode(RDF + "type")
 
 
 class OxigraphStore(Store):
@@ -59,12 +53,16 @@ class OxigraphStore(Store):
     def __repr__(self) -> str:
         return f"OxigraphStore({self.location!r})"
 
-    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
+    def load(
+        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
+    ) -> int:
         """Keep the statements of one run; see Store.load."""
         with Spool.open_in(self.path, run, uuid) as spool:
             spool.fill(statements)
+            given = spool.statements
+            spool.statements = given if counted is None else counted
             self._write(partial(_keep, run=run, spool=spool))
-            return spool.statements
+            return given
 
     def remove(self, run: RunId) -> None:
         """Forget a run; see Store.remove."""
@@ -74,8 +72,9 @@ class OxigraphStore(Store):
     def ask(self, question: Question, parameters: Mapping[str, Value] | None = None) -> Table:
         """Answer a named question; see Store.ask."""
         values = question.check_values(parameters or {})
-        text = question.bind(self.dialect, {name: _term(value) for name, value in values.items()})
-        return self._read(partial(self._answer, text=text, run=values.get("run")))
+        text = question.bind(self.dialect, {name: to_term(value) for name, value in values.items()})
+        runs = [str(values[name]) for name in question.runs if name in values]
+        return self._read(partial(self._answer, text=text, runs=runs))
 
     def select(self, text: str, limit: int | None = None, timeout_s: float | None = None) -> Table:
         """Answer a query of the caller's own; see Store.select."""
@@ -90,25 +89,45 @@ class OxigraphStore(Store):
         """List the runs, newest first."""
         return self.ask(find_question("runs"))
 
+    def kept(self, run: RunId) -> Kept:
+        """Tell what was noted when a run was kept; see Store.kept."""
+        return self._read(lambda store: kept_note(store, self._graph(store, run)))
+
+    def statements(self, run: RunId) -> Iterator[Statement]:
+        """Yield the statements of a run; see Store.statements."""
+        quads = self._read(lambda store: run_quads(store, self._graph(store, run)))
+        yield from read_statements(quads)
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Name what killed loads left behind; see Store.leftovers."""
+        return self._read(lambda store: tuple(sorted(graph.value for graph in _leftovers(store))))
+
+    def compact(self) -> Compacted:
+        """Drop what no run leads to, and rewrite the database without it; see Store.compact."""
+        return self._write(_compact)
+
     def dump(self, run: RunId) -> Iterator[str]:
         """Yield the sorted N-Quads lines of a run; see Store.dump."""
-        yield from self._read(partial(self._dump, run=run))
+        yield from self._read(lambda store: dump_lines(store, self._graph(store, run)))
 
     def close(self) -> None:
         """Do nothing: between calls nothing is open."""
 
     def _answer(
-        self, store: ox.Store, text: str, run: Value | None = None, limit: int | None = None
+        self, store: ox.Store, text: str, runs: Sequence[str] = (), limit: int | None = None
     ) -> Table:
         try:
-            if run is not None:
-                graph = self._graph(store, str(run))
+            if runs:
+                graph, *others = (self._graph(store, run) for run in runs)
                 results = store.query(
-                    text, prefixes=_PREFIXES, default_graph=graph, named_graphs=[_SHARED, _META]
+                    text,
+                    prefixes=QUERY_PREFIXES,
+                    default_graph=graph,
+                    named_graphs=[_SHARED, _META, *others],
                 )
             else:
                 results = _query_all(store, text)
-            return _table(results, limit)
+            return to_table(results, limit)
         except SyntaxError as error:
             raise QueryError(f"the query is not SPARQL: {error}") from None
 
@@ -117,13 +136,6 @@ class OxigraphStore(Store):
             assert isinstance(quad.subject, ox.NamedNode)
             return quad.subject
         raise NotFoundError(f"{self.location} has no run {run!r}; `nbrepro runs` lists them")
-
-    def _dump(self, store: ox.Store, run: str) -> list[str]:
-        graph = self._graph(store, run)
-        own = list(store.quads_for_pattern(None, None, None, graph))
-        bundle = store.quads_for_pattern(graph, None, None, _META)
-        lines = {f"{quad} .\n" for quad in (*own, *bundle, *_shared_by(store, own))}
-        return sorted(lines)
 
     def _read(self, act: Callable[[ox.Store], T]) -> T:
         if not (self.path / _DATA / "CURRENT").exists():
@@ -150,16 +162,6 @@ class OxigraphStore(Store):
             del store
 
 
-def check_reading(text: str) -> None:
-    """Check that a query only reads, and only the store. Raises QueryError."""
-    words = list(tokens(text))
-    form = read_form(words)
-    if form and form not in READING:
-        raise QueryError(f"the query would write ({form}); only SELECT, ASK and CONSTRUCT are run")
-    if any(word.kind == "word" and word.text.upper() == "SERVICE" for word in words):
-        raise QueryError("the query asks another server (SERVICE); only this store is asked")
-
-
 def _keep(store: ox.Store, run: RunId, spool: Spool) -> None:
     _clear_leftovers(store)
     _retract(store, run)
@@ -172,9 +174,45 @@ def _keep(store: ox.Store, run: RunId, spool: Spool) -> None:
 
 
 def _clear_leftovers(store: ox.Store) -> None:
-    visible = {_META, _SHARED, *_visible(store)}
-    for graph in [graph for graph in store.named_graphs() if graph not in visible]:
+    for graph in _leftovers(store):
         store.remove_graph(graph)
+
+
+def _leftovers(store: ox.Store) -> list[ox.NamedNode]:
+    visible = {_META, _SHARED, *_visible(store)}
+    return [
+        graph
+        for graph in store.named_graphs()
+        if graph not in visible and isinstance(graph, ox.NamedNode)
+    ]
+
+
+def _compact(store: ox.Store) -> Compacted:
+    leftovers = len(_leftovers(store))
+    _clear_leftovers(store)
+    nodes = _drop_unused(store)
+    store.optimize()
+    return Compacted(leftovers, nodes)
+
+
+def _drop_unused(store: ox.Store) -> int:
+    """Remove the shared nodes that nothing leads to, and then those that only they led to."""
+    waiting = {
+        quad.subject
+        for quad in store.quads_for_pattern(None, _TYPE, None, _SHARED)
+        if isinstance(quad.subject, ox.NamedNode)
+    }
+    dropped = 0
+    while waiting:
+        node = waiting.pop()
+        if next(store.quads_for_pattern(None, None, node, None), None) is not None:
+            continue
+        quads = list(store.quads_for_pattern(node, None, None, _SHARED))
+        dropped += bool(quads)
+        # In one transaction: a node whose type is there counts as complete.
+        store.update(f"DELETE WHERE {{ GRAPH {_SHARED} {{ {node} ?property ?value }} }}")
+        waiting |= objects_of(quad for quad in quads if quad.predicate != _TYPE)
+    return dropped
 
 
 def _visible(store: ox.Store) -> list[ox.NamedNode]:
@@ -194,77 +232,9 @@ def _retract_graph(store: ox.Store, graph: ox.NamedNode) -> None:
     store.remove_graph(graph)
 
 
-def _query_all(store: ox.Store, text: str) -> ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples:
+def _query_all(store: ox.Store, text: str) -> Results:
     """Ask all visible runs and what they share, as one graph and as named graphs."""
     graphs: list[ox.NamedNode | ox.BlankNode] = [_SHARED, _META, *_visible(store)]
     if set(store.named_graphs()) <= set(graphs):
-        return store.query(text, prefixes=_PREFIXES, use_default_graph_as_union=True)
-    return store.query(text, prefixes=_PREFIXES, default_graph=[*graphs], named_graphs=graphs)
-
-
-def _shared_by(store: ox.Store, quads: Iterable[ox.Quad]) -> Iterator[ox.Quad]:
-    """Yield what the shared graph says of everything that the quads lead to."""
-    waiting = {quad.object for quad in quads if isinstance(quad.object, ox.NamedNode)}
-    seen: set[ox.NamedNode] = set()
-    while waiting:
-        seen |= waiting
-        found: set[ox.NamedNode] = set()
-        for node in waiting:
-            for quad in store.quads_for_pattern(node, None, None, _SHARED):
-                yield quad
-                if isinstance(quad.object, ox.NamedNode):
-                    found.add(quad.object)
-        waiting = found - seen
-
-
-def _term(value: Value) -> str:
-    """Give a parameter's value as SPARQL writes it; the engine's own terms do the quoting."""
-    return str(ox.Literal(literal_text(value) if isinstance(value, str) else value))
-
-
-def _table(
-    results: ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples, limit: int | None
-) -> Table:
-    if isinstance(results, ox.QueryBoolean):
-        return Table(("answer",), ((bool(results),),))
-    if isinstance(results, ox.QuerySolutions):
-        columns = tuple(variable.value for variable in results.variables)
-    else:
-        columns = ("subject", "predicate", "object")
-    rows: list[tuple[Cell, ...]] = []
-    for result in results:
-        if limit is not None and len(rows) == limit:
-            return Table(columns, tuple(rows), truncated=True)
-        rows.append(tuple(map(_cell, result)))
-    return Table(columns, tuple(rows))
-
-
-_TIME_DIGITS = 9
-
-
-def _cell(term: object) -> Cell:
-    if term is None:
-        return None
-    if not isinstance(term, ox.Literal):
-        return term.value if isinstance(term, ox.NamedNode) else str(term)
-    text, type_ = term.value, term.datatype.value
-    if type_ == XSD + "string":
-        return from_text(text)
-    convert = _CONVERSIONS.get(type_)
-    return convert(text) if convert else text
-
-
-def _time(text: str) -> str:
-    """Give all nine digits of the second back: the store drops the last zeros."""
-    head, zone, _ = text.partition("Z")
-    whole, _, fraction = head.partition(".")
-    return f"{whole}.{fraction:0<{_TIME_DIGITS}}Z" if zone else text
-
-
-_CONVERSIONS: dict[str, Callable[[str], Cell]] = {
-    XSD + "integer": int,
-    XSD + "double": float,
-    XSD + "decimal": float,
-    XSD + "boolean": "true".__eq__,
-    XSD + "dateTime": _time,
-}
+        return store.query(text, prefixes=QUERY_PREFIXES, use_default_graph_as_union=True)
+    return store.query(text, prefixes=QUERY_PREFIXES, default_graph=[*graphs], named_graphs=graphs)

@@ -1,0 +1,114 @@
+"""Hold the triples of one run on disk, then hand them to a server in batches."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import IO
+
+from nbrepro.errors import StoreError
+from nbrepro.model import Node, RunId, Statement
+from nbrepro.stores.rdf import RunWriter, iri
+from nbrepro.vocabulary import KINDS, META_GRAPH, SHARED_GRAPH
+
+BATCH_BYTES = 4 << 20
+
+
+@contextmanager
+def open_outbox(run: RunId, uuid: str) -> Iterator[Outbox]:
+    """Open an empty outbox, in files without names that vanish with the process."""
+    with tempfile.TemporaryFile() as own, tempfile.TemporaryFile() as shared:
+        yield Outbox(run, uuid, own, shared)
+
+
+class Outbox:
+    """The N-Triples of one run: its own and the shared ones.
+
+    A shared node is complete at the server where its first type is: those lines, `markers`, are
+    kept apart by subject, to be sent after everything else that is shared.
+    """
+
+    def __init__(self, run: RunId, uuid: str, own: IO[bytes], shared: IO[bytes]) -> None:
+        self._run = run
+        self._writer = RunWriter(uuid)
+        self.graph = self._writer.base
+        self._own, self._shared = own, shared
+        self.markers: dict[str, str] = {}
+        self.statements = 0
+
+    def fill(self, statements: Iterable[Statement]) -> None:
+        """Write the triples of all statements. Raises StoreError where no Run is among them."""
+        try:
+            for statement in statements:
+                self.statements += 1
+                self._put(statement)
+        except OSError as error:
+            raise StoreError(
+                f"{tempfile.gettempdir()}: the run cannot be held here on its way to the server "
+                f"({error.strerror or error}); free some disk space, or set TMPDIR"
+            ) from None
+        if not self._writer.run_properties:
+            raise StoreError(f"run {self._run}: its statements name no Run node; nothing is kept")
+
+    def _put(self, statement: Statement) -> None:
+        shared, quads = self._writer.lines(statement)
+        lines = _triples(quads, SHARED_GRAPH if shared else self.graph)
+        if shared and isinstance(statement, Node):
+            subject = iri(statement.uid)
+            if subject in self.markers:
+                return
+            marker = f" <{KINDS[statement.kind].classes[0]}> "
+            (self.markers[subject],) = (line for line in lines if marker in line)
+            lines = [line for line in lines if marker not in line]
+        (self._shared if shared else self._own).write("".join(lines).encode())
+
+    def own_batches(self) -> Iterator[bytes]:
+        """Yield what is of the run alone."""
+        yield from _batches(_lines_of(self._own))
+
+    def shared_batches(self, known: set[str]) -> Iterator[bytes]:
+        """Yield what is shared but the markers, without what is said of `known` subjects."""
+        lines = _lines_of(self._shared)
+        yield from _batches(
+            line for line in lines if line[: line.index(b" ")].decode() not in known
+        )
+
+    def marker_batches(self, known: set[str]) -> Iterator[bytes]:
+        """Yield the markers of the subjects that are not in `known`."""
+        lines = (line for subject, line in self.markers.items() if subject not in known)
+        yield from _batches(line.encode() for line in lines)
+
+    def bundle(self, counted: int) -> bytes:
+        """Give what makes the run visible."""
+        return "".join(_triples(self._writer.bundle(self._run, counted), META_GRAPH)).encode()
+
+
+def _triples(quads: Iterable[str], graph: str) -> list[str]:
+    end = f" {iri(graph)} .\n"
+    return [quad.removesuffix(end) + " .\n" for quad in quads]
+
+
+def _lines_of(file: IO[bytes]) -> Iterator[bytes]:
+    file.seek(0)
+    yield from file
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
+    batch, size = [], 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if size >= BATCH_BYTES:
+            yield b"".join(batch)
+            batch, size = [], 0
+    if batch:
+        yield b"".join(batch)
+
+
+def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yield the items in lists of at most `size`."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,199 @@
+"""What keeping and asking costs by the number of runs, in Oxigraph and in Neo4j.
+
+python -m tests.benchmarks.stores [--only oxigraph|neo4j] [--calls N] [RUNS ...]
+
+The runs are one recorded run of the quickstart notebook under other names: the software and the
+inputs are those of all, what the run itself made has other contents in each. Printed are the rate
+of loading, what the first run and a repeated one take on disk, and for every question the median
+and worst time of its calls inside the process, and its rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+from uuid import UUID
+
+from nbrepro.ingest import Evidence
+from nbrepro.model import Edge, Node, RunId, Statement, Value
+from nbrepro.queries import Question, load_questions
+from nbrepro.stores import open_store
+from nbrepro.stores.credentials import Credentials
+from nbrepro.stores.interface import Store
+from nbrepro.stores.neo4j import Neo4jStore
+from nbrepro.vocabulary import content_iri, run_iri
+from nbrepro.walk import observe_all
+from tests.live.neo4j import neo4j_server
+from tests.observing import observe
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+@dataclass
+class Original:
+    """The statements of one run, to be said again of other runs."""
+
+    run: str
+    uuid: str
+    statements: list[Statement]
+    made: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        contents = {node.uid: node.properties.get("sha256") for node in self.statements
+                    if isinstance(node, Node) and node.kind == "FileVersion"}  # fmt: skip
+        self.made = {str(contents[edge.source]) for edge in self.statements
+                     if isinstance(edge, Edge) and edge.relation == "wasGeneratedBy"
+                     and contents.get(edge.source)}  # fmt: skip
+
+    def again(self, number: int) -> tuple[RunId, str, list[Statement]]:
+        """Give the run, uuid and statements of another run that did the same."""
+        uuid = str(UUID(int=0xBE9C << 96 | number))
+        run = RunId(f"20261122-204501-{number:06}")
+        bases = run_iri(self.uuid), run_iri(uuid)
+        texts = {self.run: run, self.uuid: uuid}
+        for sha256 in self.made:
+            other = hashlib.sha256(f"{sha256} {number}".encode()).hexdigest()
+            texts |= {sha256: other, content_iri(sha256): content_iri(other)}
+
+        def name(uid: str) -> str:
+            return uid.replace(*bases, 1) if uid.startswith(bases[0]) else texts.get(uid, uid)
+
+        def said(value: Value) -> Value:
+            return name(value) if isinstance(value, str) else value
+
+        def renamed(statement: Statement) -> Statement:
+            properties = {key: said(value) for key, value in statement.properties.items()}
+            if isinstance(statement, Node):
+                return Node(name(statement.uid), statement.kind, properties)
+            ends = name(statement.source), name(statement.target)
+            return Edge(statement.relation, *ends, name(statement.uid), properties)
+
+        return run, uuid, [renamed(statement) for statement in self.statements]
+
+
+def record(folder: Path) -> Original:
+    """Record the quickstart notebook."""
+    ignored = ignore_patterns("results", ".nbrepro", ".ipynb_checkpoints")
+    copytree(NOTEBOOKS, folder / "notebooks", ignore=ignored)
+    evidence = Evidence(observe(folder / "notebooks" / "quickstart.ipynb").directory)
+    statements = list(evidence.statements(observe_all(evidence.sources())))
+    return Original(evidence.manifest.run, evidence.manifest.uuid, statements)
+
+
+@dataclass
+class Engine:
+    """A store under measurement: where its files are, and how to have them written out."""
+
+    name: str
+    store: Store
+    files: Path
+    server: neo4j_server.Server | None = None
+
+    def size_bytes(self) -> int:
+        """Give what the store's files take, logs of transactions aside."""
+        if isinstance(self.store, Neo4jStore):
+            with self.store._session() as session:
+                session.run("CALL db.checkpoint()").consume()
+        return sum(path.stat().st_blocks * 512 for path in self.files.rglob("*") if path.is_file())
+
+
+@contextlib.contextmanager
+def oxigraph(folder: Path) -> Iterator[Engine]:
+    with open_store(folder / "store") as store:
+        yield Engine("Oxigraph", store, folder / "store")
+
+
+@contextlib.contextmanager
+def neo4j(folder: Path) -> Iterator[Engine]:
+    server = neo4j_server.Server(folder / "neo4j")
+    server.start()
+    try:
+        with Neo4jStore(server.url, Credentials(neo4j_server.USER, server.password)) as store:
+            yield Engine("Neo4j", store, server.home / "data" / "databases" / "neo4j", server)
+    finally:
+        server.stop()
+
+
+ENGINES = {"oxigraph": oxigraph, "neo4j": neo4j}
+
+
+def values_of(store: Store, run: str, other: str) -> dict[str, Value]:
+    """Give a value for each parameter, found in a run of the store."""
+    edges = list(store.ask(load_questions()["edges-of-run"], {"run": run}).records())
+    last = [row for row in edges if row["mode"] == "generated" and row["execution"]][-1]
+    read = next(row for row in edges if row["mode"] == "used" and row["sha256"])
+    found = {"run": run, "other": other, "cell": last["cell"], "execution": last["execution"],
+             "file": last["path"], "task": "none", "worker": "none", "host": "none",
+             "package": "numpy", "content": read["sha256"]}  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def asked(question: Question, known: dict[str, Value]) -> Iterator[dict[str, Value]]:
+    """Yield what to ask a question with: the required values, then with the cell or package too."""
+    required = {p.name: known[p.name] for p in question.parameters if p.required}
+    yield required
+    for parameter in question.parameters:
+        if not parameter.required and parameter.name in ("cell", "package"):
+            yield required | {parameter.name: known[parameter.name]}
+
+
+def report_questions(store: Store, known: dict[str, Value], calls: int) -> None:
+    print(f"{'question':<30}{'with':>9}{'rows':>8}{'median ms':>11}{'worst ms':>10}")
+    for name, question in load_questions().items():
+        for values in asked(question, known):
+            taken = []
+            for _ in range(calls):
+                start = time.perf_counter()
+                rows = len(store.ask(question, values))
+                taken.append(1000 * (time.perf_counter() - start))
+            more = ",".join(sorted(values.keys() - {"run", "file", "other", "task", "worker"}))
+            print(f"{name:<30}{more:>9}{rows:>8}{statistics.median(taken):>11.1f}"
+                  f"{max(taken):>10.1f}")  # fmt: skip
+
+
+def measure(engine: Engine, original: Original, sizes: list[int], calls: int) -> None:
+    before, loaded = engine.size_bytes(), 0
+    for size in sizes:
+        seconds, statements = 0.0, 0
+        for number in range(loaded + 1, size + 1):
+            run, uuid, given = original.again(number)
+            start = time.perf_counter()
+            statements += engine.store.load(run, uuid, given)
+            seconds += time.perf_counter() - start
+        after = engine.size_bytes()
+        runs, loaded = size - loaded, size
+        print(f"\n{engine.name}, {size} runs, {size * len(original.statements)} statements, "
+              f"load average {os.getloadavg()[0]:.1f}")  # fmt: skip
+        print(f"loading: {statements / seconds:.0f} statements/s, {seconds / runs:.2f} s a run")
+        print(f"on disk: {after / 1e6:.1f} MB, {(after - before) / runs / 1000:.0f} kB a new run")
+        before = after
+        other = f"20261122-204501-{max(1, size // 2):06}"
+        report_questions(engine.store, values_of(engine.store, run, other), calls)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("runs", type=int, nargs="*", default=[1, 2, 100, 1000])
+    parser.add_argument("--only", choices=ENGINES)
+    parser.add_argument("--calls", type=int, default=7)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory).resolve()
+        original = record(folder)
+        print(f"one run has {len(original.statements)} statements")
+        for name in [given.only] if given.only else ENGINES:
+            with ENGINES[name](folder) as engine:
+                measure(engine, original, sorted(given.runs), given.calls)
+
+
+if __name__ == "__main__":
+    main()
