@@ -69,6 +69,7 @@ class Attribution:
         self._sandboxes = sandboxes
         self._workers: dict[int, str] = {}
         self._claims: dict[Tid, list[_Claim]] = {}
+        self._ended: set[Owner] = set()
         self._open = 0
         self._cursor = 0
         self.unattributed = 0
@@ -91,13 +92,17 @@ class Attribution:
                 claims[:] = [_Claim(KERNEL, Evidence.MARK)]
             case ("item", "start", number, *_) if number.isdigit():
                 claims.append(_Claim(Owner(int(number)), Evidence.MARK))
-            case ("task", "start", number, key, *_) if number.isdigit():
-                worker = self._workers.get(mark.process.pid, self._root.worker)
+            case ("task", "start", number, key, *address) if number.isdigit():
+                # Workers that are threads share a process: the mark says which one it is.
+                told = address[0] if address else self._workers.get(mark.process.pid, "")
+                worker = self._root.worker or told
                 claims.append(_Claim(Owner(int(number), key, worker), Evidence.MARK))
             case ("transfer", "start", *_):
                 claims.append(_Claim(self._root, Evidence.MARK))
             case ("item" | "task" | "transfer", "end", *_) if len(claims) > 1:
-                claims.pop()
+                ended = claims.pop()
+                if ended.owner.task:
+                    self._ended.add(ended.owner)
             case ("worker", address, *_):
                 self._workers[mark.process.pid] = self._root.worker or address
             case _:
@@ -127,7 +132,10 @@ class Attribution:
         claims = self._claims.get(access.tid)
         if claims is not None:
             owner, evidence = claims[-1]
-            return OwnedAccess(access, owner, evidence, Certainty.EXACT)
+            # A thread that outlives its task may work for others: libraries share their I/O loops.
+            stays = evidence is Evidence.INHERITED and owner in self._ended
+            certainty = Certainty.INFERRED if stays else Certainty.EXACT
+            return OwnedAccess(access, owner, evidence, certainty)
         if not self._claims:  # the first process of the trace is the kernel, or the worker
             self._claims[access.tid] = [_Claim(self._root, Evidence.INHERITED)]
             return OwnedAccess(access, self._root, Evidence.INHERITED, Certainty.EXACT)

@@ -200,11 +200,8 @@ def _dataset_of_package(file: FileFacts, places: Places) -> bool:
     if _suffix(file.path).lower() not in _DATASET:
         return False
     directories = PurePosixPath(file.path).parent.parts
-    inside = (
-        directories[directories.index("site-packages") + 1 :]
-        if ("site-packages" in directories)
-        else ()
-    )
+    site = next((n for n in ("site-packages", "dist-packages") if n in directories), "")
+    inside = directories[directories.index(site) + 1 :] if site else ()
     return any(fnmatchcase(d, pattern) for d in inside for pattern in _DATASET_DIRECTORIES)
 
 

@@ -86,8 +86,11 @@ class Declarations:
         )
 
     def unused(self, task: TaskRecord) -> list[str]:
-        """List the declared inputs that the task never touched."""
-        declared = dict.fromkeys(file.path for file in task.inputs if file.path)
+        """List the declared inputs that the task never touched.
+
+        What the worker unpacks for it has another name there, and is not judged.
+        """
+        declared = dict.fromkeys(file.path for file in task.inputs if file.path and file.remote)
         return [path for path in declared if (task.task, path) not in self.used]
 
     def _map(self, touch: Touch, task: TaskRecord) -> Iterator[Touch]:

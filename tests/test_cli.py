@@ -213,7 +213,7 @@ def test_sparql_comes_from_a_file_or_a_pipe(ask, root):
         ("lineage nothing.csv", 3, "nbrepro: 'nothing.csv': the run did not touch it"),
         ("impact nothing.csv ~1", 3, "nbrepro: 'nothing.csv': the run did not touch it"),
         ("runs --store nowhere", 3, "nbrepro: nowhere: no store here; run: nbrepro run NOTEBOOK"),
-        ("runs --store bolt://x", 5, "nbrepro: bolt://...: no store of this kind is known"),
+        ("runs --store gopher://x", 5, "nbrepro: gopher://...: no store of this kind is known"),
         ("query", 2, "nbrepro: give one of: the NAME of a question, --list, --sparql FILE"),
         ("query runs --list", 2, "nbrepro: give one of"),
         ("query rums", 3, "nbrepro: no question is called 'rums'; perhaps runs"),

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbrepro.engines import read_submits, read_tasks
+from nbrepro.engines import read_clocks, read_submits, read_tasks
+from nbrepro.engines.clocks import Exchange, measure_clock
 from nbrepro.engines.submits import _FIELDS
 from nbrepro.engines.transactions import parse_transactions
 from nbrepro.errors import RunDirectoryError
@@ -192,3 +193,77 @@ def test_any_order_of_lines_gives_attempts_that_end_after_they_start(lines, cut)
     assert len(log.tries) <= text.count(" RUNNING ")
     assert {t.status for t in log.tries} <= {"ok", "failed", "lost", "unknown"}
     assert all(t.ended_ns for t in log.tries if t.status in ("ok", "failed", "lost"))
+
+
+def moments(**seconds: str) -> str:
+    return json.dumps({f"time_{name}": [float(s), "s"] for name, s in seconds.items()})
+
+
+def test_clock_of_a_worker_is_bounded_by_what_was_sent_and_answered(tmp_path):
+    # The worker's clock is 100 s behind: what it began at 905.0 was sent at 1000.0.
+    began = moments(commit_start="1000.000001", worker_start="905.0", worker_end="905.5")
+    log = "".join(f"{line}\n" for line in (
+        "1 9 WORKER worker-x CONNECTION 10.0.0.2:40000",
+        "1000000001 9 TASK 1 RUNNING worker-x  FIRST_RESOURCES {}",
+        "1010000000 9 TASK 1 WAITING_RETRIEVAL worker-x ",
+        f"1010000001 9 TASK 1 RETRIEVED SUCCESS  0  {{}} {began.replace(' ', '')}",
+    ))  # fmt: skip
+    workers = {"10.0.0.2:40000": {"host": "w2", "nbrepro_worker": "w2-7-abcdef01"}}
+    records = [vine(1, 2), event("taskvine", "workers", manager="m:9123", workers=workers)]
+    clocks = read_clocks(directory_with(tmp_path, *records, log=log))
+    address, clock = clocks["w2-7-abcdef01"]
+    assert address == "10.0.0.2:40000"
+    assert (clock.offset_ns, clock.error_ns) == (95_000_001_000, 9_499_999_000)
+
+
+def test_clock_of_a_dask_worker_is_the_one_between_question_and_answer(tmp_path):
+    worker = {"address": "tcp://w2:1", "name": "1", "host": "h2", "pid": 5, "collects": True,
+              "nbrepro_worker": "h2-5-00000000", "traced": True}  # fmt: skip
+    records = [
+        event("dask", "workers", workers={"tcp://w2:1": worker}),
+        event("dask", "clock", worker="tcp://w2:1", sent=100, there=7, answered=140),
+        event("dask", "clock", worker="tcp://w2:1", sent=200, there=120, answered=230),
+    ]
+    clocks = read_clocks(directory_with(tmp_path, *records))
+    assert clocks == {"h2-5-00000000": ("tcp://w2:1", (93, 17))}
+
+
+@given(
+    offset=st.integers(-(10**12), 10**12),
+    trips=st.lists(st.tuples(*[st.integers(0, 10**9)] * 4), min_size=1, max_size=6),
+)
+def test_the_true_offset_is_within_the_error_whatever_the_network_takes(offset, trips):
+    exchanges = []
+    for start, there, worked, back in trips:
+        began = start + there - offset
+        exchanges.append(Exchange(start, began, began + worked, start + there + worked + back))
+    clock = measure_clock(exchanges)
+    assert abs(clock.offset_ns - offset) <= clock.error_ns
+    assert measure_clock([]) == (0, -1)
+
+
+def test_mini_tasks_are_of_the_cell_that_declared_the_file(tmp_path):
+    raw = [{"remote": "raw.txt", "path": "/d/raw.txt"}]
+    workers = {"1.1.1.1:1": {"host": "w1", "nbrepro_worker": "w1-1-00000000"}}
+    directory = directory_with(
+        tmp_path,
+        event("taskvine", "manager", 1, manager="m:9123", logs="/r/vine-logs"),
+        vine(0, 3, "mini", source="cooked", inputs=raw),
+        event("taskvine", "workers", manager="m:9123", workers=workers),
+        event("taskvine", "minis", manager="m:9123",
+              minis={"1.1.1.1:1": ["cooked", "other"], "2.2.2.2:2": ["cooked"]}),
+    )  # fmt: skip
+    tasks = {task.task: task for task in read_tasks(directory)}
+    first, other, elsewhere = (tasks[f"9123.mini.{n}"] for n in (1, 2, 3))
+    assert (first.execution, first.worker, first.sandbox) == (3, "w1-1-00000000", "mini.1")
+    assert first.inputs == (TaskFile("raw.txt", "/d/raw.txt"),)
+    assert (other.execution, other.sandbox, other.inputs) == (0, "mini.2", ())
+    assert (elsewhere.worker, elsewhere.sandbox) == ("2.2.2.2:2", "mini.1")
+
+
+def test_what_taskvine_stages_itself_is_no_input_of_the_notebooks(tmp_path):
+    inputs = [{"remote": "infile", "path": "/r/staging/arguments/x"},
+              {"remote": "a", "path": "/d/a"}]  # fmt: skip
+    manager = event("taskvine", "manager", 1, manager="m:9123", logs="/r/vine-logs")
+    [task] = read_tasks(directory_with(tmp_path, manager, vine(1, 2, inputs=inputs)))
+    assert task.inputs == (TaskFile("a", "/d/a"),)

@@ -77,6 +77,18 @@ def test_items_nest_and_a_surplus_end_is_harmless():
     ) == [8, 7, 1]  # fmt: skip
 
 
+def test_a_thread_that_outlives_its_task_is_only_supposed_to_work_for_it():
+    steps = [
+        mark(100, "task", "start", "1", "key-1"), birth(100, 101, thread=True), read(101),
+        mark(100, "task", "end", "1", "key-1"), mark(100, "task", "start", "1", "key-2"),
+        read(101), read(100),
+    ]  # fmt: skip
+    found = [o for o in owned(steps, Attribution()) if isinstance(o, OwnedAccess)]
+    assert [(o.owner.task, o.certainty) for o in found] == [
+        ("key-1", Certainty.EXACT), ("key-1", Certainty.INFERRED), ("key-2", Certainty.EXACT)
+    ]  # fmt: skip
+
+
 def test_reused_thread_number_starts_from_its_new_creator():
     end = Exit(0, 0, Tid(200), KERNEL, "0")
     assert executions(

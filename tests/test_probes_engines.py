@@ -57,7 +57,7 @@ def events_of(observed: Observed):
 def task_marks(observed: Observed):
     """Give thread, edge, execution and key of each task's marks."""
     words = [(tid, text.split("/")) for tid, text in observed.marks if text.startswith("task/")]
-    return [(tid, edge, int(number), unquote(key)) for tid, (_, edge, number, key) in words]
+    return [(tid, edge, int(number), unquote(key)) for tid, (_, edge, number, key, *_) in words]
 
 
 @pytest.mark.live

@@ -46,6 +46,11 @@ SITE = "/home/ann/study/.venv/lib/python3.12/site-packages"
             "metadata-of-package",
         ),
         (file(SITE + "/skimage/data/cat.png", NUMPY), Role.DATA, "dataset-of-package"),
+        (
+            file("/usr/lib/python3/dist-packages/skimage/data/cat.png", NUMPY),
+            Role.DATA,
+            "dataset-of-package",
+        ),
         (file(SITE + "/mpl/mpl-data/a.png", NUMPY), Role.PACKAGE_DATA, "file-of-package"),
         (file(SITE + "/stray.py"), Role.UNRESOLVED, "library-without-owner"),
         (file("/opt/x/libfoo.so.2"), Role.UNRESOLVED, "library-without-owner"),

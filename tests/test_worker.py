@@ -122,7 +122,7 @@ def test_evidence_is_taken_while_the_worker_runs_and_its_handler_meets_sigterm(
     assert (made.returncode, made.stderr) == (0, "")
     with unpacked(archive, place / "x") as taken:
         manifest = taken.read_manifest()
-        assert (manifest.status, manifest.notes) == ("running", (collecting.STILL_RUNNING,))
+        assert (manifest.status, manifest.notes) == ("ok", (collecting.STILL_RUNNING,))
         assert (manifest.address, manifest.clock_offset_ns) == ("tcp://w:1", 5)
         assert {str(place / "in.csv"), str(place / "out.csv")} <= paths_seen(taken)
         assert any(o.package and o.package.name for o in taken.read_software())

@@ -8,6 +8,7 @@ The trace is taken as it is now; files, names and packages are looked up here, w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 import re
@@ -21,6 +22,7 @@ from typing import IO
 
 import zstandard
 
+from nbrepro.capture.aging import note_fetched
 from nbrepro.capture.archives import LIMIT_BYTES, TRACE, pack, scratch
 from nbrepro.capture.closing import find_writers
 from nbrepro.capture.digests import Digest, Digester, Look, Sightings, look_at
@@ -165,7 +167,7 @@ def _end(manifest: WorkerManifest, taken: _Taken, running: bool, here: bool) -> 
         said = f"ended with exit code {taken.exit_code}" if taken.exit_code else ""
         return replace(manifest, status="ok", ended_ns=taken.ended_ns, error=said)
     if running:
-        return replace(manifest, notes=(*manifest.notes, STILL_RUNNING))
+        return replace(manifest, status="ok", notes=(*manifest.notes, STILL_RUNNING))
     if not taken.read_bytes:
         return replace(manifest, status="unobserved", error="its tracer wrote nothing")
     if taken.cut:
@@ -230,8 +232,11 @@ def collect_archive(
 ) -> None:
     """Write the archive of the worker directory `source`. Raises NbreproError and OSError."""
     with scratch(archive.absolute().parent) as target:
-        directory = collect(WorkerDirectory(source), target, token, limit_bytes, extras)
+        original = WorkerDirectory(source)
+        directory = collect(original, target, token, limit_bytes, extras)
         pack(directory, archive, limit_bytes)
+    with contextlib.suppress(OSError):  # it may be another user's
+        note_fetched(original)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

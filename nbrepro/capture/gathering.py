@@ -10,8 +10,10 @@ from pathlib import Path
 
 from zstandard import ZstdError
 
+from nbrepro.capture.aging import forget
 from nbrepro.capture.archives import is_archive, scratch, unpacked
 from nbrepro.capture.collecting import collect
+from nbrepro.engines import read_clocks
 from nbrepro.errors import NbreproError, NotFoundError, RunDirectoryError
 from nbrepro.model import RunId
 from nbrepro.processes import MARKER
@@ -52,14 +54,17 @@ def gather(run: RunDirectory, paths: Sequence[Path]) -> list[Gathered]:
     """
     judge = _Judge(run)
     sources = [source for path in paths for source in _find_sources(path)]
-    return [_take_or_refuse(run, source, judge) for source in sources]
+    found = [_take_or_refuse(run, source, judge) for source in sources]
+    _tell_workers(run)
+    return found
 
 
 def adopt(run: RunDirectory, local: Sequence[Path] = ()) -> list[str]:
     """Unpack the archives that came home during the run, and take what lies on this machine.
 
     `local` are directories of worker directories; taken are those that the run's marks, log or
-    tracer name. Gives a sentence for everything that could not be taken; never raises for one.
+    tracer name, and removed there where the worker ended. Gives a sentence for everything that
+    could not be taken; never raises for one.
     """
     notes: list[str] = []
     for archive in sorted((run.path / WORKERS).glob("*")):
@@ -72,7 +77,24 @@ def adopt(run: RunDirectory, local: Sequence[Path] = ()) -> list[str]:
         return [*notes, f"workers on this machine were not looked for ({error})"]
     for source in sources:
         notes += _attempt(source, lambda path: _take_known(run, path, judge))
-    return notes
+    return notes + _attempt(run.path, lambda _: _tell_workers(run))
+
+
+def _tell_workers(run: RunDirectory) -> None:
+    """Note in the workers' manifests what only the manager's side knows."""
+    clocks, kernel = read_clocks(run), run.read_manifest()
+    for directory in run.worker_directories():
+        manifest = told = directory.read_manifest()
+        if manifest.worker in clocks:
+            address, clock = clocks[manifest.worker]
+            told = replace(told, address=address)
+            if clock.error_ns >= 0:
+                offset_ns, error_ns = clock
+                told = replace(told, clock_offset_ns=offset_ns, clock_error_ns=error_ns)
+        if told.status == "unobserved" and any(str(run.path.resolve()) in n for n in told.notes):
+            told = replace(told, status="ok", error="", tracer=kernel.tracer)
+        if told != manifest:
+            directory.write_manifest(told)
 
 
 def _attempt(source: Path, act: Callable[[Path], None]) -> list[str]:
@@ -94,6 +116,7 @@ def _take_known(run: RunDirectory, source: Path, judge: _Judge) -> None:
     manifest = WorkerDirectory(source).read_manifest()
     if judge.overlaps(manifest, WorkerDirectory(source)) and judge.proof(source, manifest):
         _take(run, source, judge)
+        forget(WorkerDirectory(source))
 
 
 def _find_sources(path: Path) -> list[Path]:
@@ -189,9 +212,11 @@ def _place(run: RunDirectory, directory: WorkerDirectory) -> bool:
 
 
 def _weight(directory: WorkerDirectory) -> tuple[bool, int]:
-    """Tell how much evidence there is: a worker that ended, then the longer trace."""
+    """Tell how much evidence there is: of a worker's end, then the longer trace."""
     manifest, trace = directory.read_manifest(), directory.find_trace()
-    return manifest.status in ("ok", "killed"), trace.stat().st_size if trace else -1
+    return bool(
+        manifest.ended_ns
+    ) or manifest.status == "killed", trace.stat().st_size if trace else -1
 
 
 class _Judge:

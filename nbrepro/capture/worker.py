@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from nbrepro.capture.aging import forget_old
 from nbrepro.capture.environment import find_roots, read_host
 from nbrepro.capture.tracers import find_tracer, find_tracer_pid
 from nbrepro.errors import MachineError, NbreproError, UsageError
@@ -93,6 +94,7 @@ def start_worker(command: Sequence[str], home: Path | None, tracer: str = "auto"
 def prepare(command: Sequence[str], home: Path, tracer: str = "auto") -> Start:
     """Make a worker directory below `home` and tell what to become. Raises as the machine fails."""
     program = _find_program(command[0])
+    forget_old(home)
     manifest = _describe(command, program)
     directory = WorkerDirectory(home / manifest.worker).create()
     manifest = replace(manifest, roots=_find_roots(manifest, directory))

@@ -20,7 +20,7 @@ _SHOWN = 200
 """More findings than this are for programs: a table of them is not read."""
 
 
-@click.command("check")
+@click.command("check", short_help="Check whether a graph is valid.")
 @click.argument("target", default="last", metavar="[RUN|FILE.json]", shell_complete=complete_run)
 @style_options
 @store_option

@@ -34,7 +34,7 @@ ASKED_S = 60.0
 """How long a query of the caller's own may take unless they say."""
 
 
-@click.command("query")
+@click.command("query", short_help="Ask a named question, or a query of your own.")
 @click.argument("name", required=False, shell_complete=complete_question)
 @click.option(
     "-p", "parameters", multiple=True, metavar="KEY=VALUE", shell_complete=complete_parameter,

@@ -92,7 +92,7 @@ def _find_run(run: str, store: str | None) -> tuple[Path, str]:
 
     path = Path(run)
     if (path / "manifest.json").is_file():
-        return path.resolve(), store or store_beside(path)
+        return path.resolve(), store_beside(path, store)
     with open_provenance(store=store) as provenance:
         name, location = provenance.run(run).id, provenance.location
         project = provenance.project

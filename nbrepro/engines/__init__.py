@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from nbrepro.engines.dask import dask_tasks, dask_workers
+from nbrepro.engines.clocks import Clock
+from nbrepro.engines.dask import dask_clocks, dask_tasks, dask_workers
 from nbrepro.engines.submits import Submit, read_submits
-from nbrepro.engines.taskvine import taskvine_tasks
+from nbrepro.engines.taskvine import taskvine_clocks, taskvine_tasks
 from nbrepro.model import EngineWorker, TaskRecord
 from nbrepro.rundir import RunDirectory
 
-__all__ = ["Submit", "read_submits", "read_tasks", "read_workers"]
+__all__ = ["Clock", "Submit", "read_clocks", "read_submits", "read_tasks", "read_workers"]
 
 
 def read_tasks(directory: RunDirectory) -> list[TaskRecord]:
@@ -27,3 +28,12 @@ def read_workers(directory: RunDirectory) -> list[EngineWorker]:
     """
     found = dask_workers(read_submits(directory), directory)
     return [found[address] for address in sorted(found)]
+
+
+def read_clocks(directory: RunDirectory) -> dict[str, tuple[str, Clock]]:
+    """Read how the engines call the workers that have directories of their own, and their clocks.
+
+    The keys are the workers' ids. Raises RunDirectoryError.
+    """
+    submits = read_submits(directory)
+    return taskvine_clocks(submits, directory) | dask_clocks(submits)

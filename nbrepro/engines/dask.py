@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nbrepro.engines.clocks import Clock, Exchange, measure_clock
 from nbrepro.engines.submits import Submit, observed_by
 from nbrepro.model import EngineWorker, TaskRecord
 from nbrepro.rundir import RunDirectory
@@ -58,6 +59,24 @@ def dask_workers(submits: Sequence[Submit], directory: RunDirectory) -> dict[str
                 own or address, ENGINE, address, host, pid, submit.at_ns, observed
             )
     return found
+
+
+def dask_clocks(submits: Sequence[Submit]) -> dict[str, tuple[str, Clock]]:
+    """Give address and clock of the workers that have directories of their own, by their ids."""
+    exchanges: dict[str, list[Exchange]] = defaultdict(list)
+    own: dict[str, str] = {}
+    for submit in submits:
+        if submit.engine == ENGINE and submit.event == "clock":
+            sent, there, answered = (submit.fields[name] for name in ("sent", "there", "answered"))
+            exchanges[submit.fields["worker"]].append(Exchange(sent, there, there, answered))
+        elif submit.engine == ENGINE and submit.event == "workers":
+            for address, said in submit.fields["workers"].items():
+                own[address] = str(said.get("nbrepro_worker", ""))
+    return {
+        worker: (address, measure_clock(exchanges[address]))
+        for address, worker in own.items()
+        if worker
+    }
 
 
 def _follow(submit: Submit, attempts: dict[str, list[_Attempt]]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nbrepro.engines.clocks import Clock, measure_clock
 from nbrepro.engines.submits import Submit, observed_by
 from nbrepro.engines.transactions import Transactions, Try, parse_transactions
 from nbrepro.model import OWN_ENGINE, TaskFile, TaskRecord
@@ -29,6 +30,7 @@ class _Manager:
     minis: list[Submit] = field(default_factory=list)
     done: dict[int, Submit] = field(default_factory=dict)
     workers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    made: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def port(self) -> str:
@@ -40,12 +42,30 @@ def taskvine_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[T
 
     Times are by the manager's clock: from sending a task to a worker until it tells the end.
     """
+    return [r for manager in _managers(submits) for r in _records(manager, directory)]
+
+
+def taskvine_clocks(
+    submits: Sequence[Submit], directory: RunDirectory
+) -> dict[str, tuple[str, Clock]]:
+    """Give address and clock of the workers that have directories of their own, by their ids."""
+    found = {}
+    for manager in _managers(submits):
+        log = _read_transactions(manager, directory)
+        connections = {address: name for name, address in log.addresses.items()}
+        for address, said in manager.workers.items():
+            exchanges = log.exchanges.get(connections.get(address, ""), ())
+            found[str(said["nbrepro_worker"])] = (address, measure_clock(exchanges))
+    return found
+
+
+def _managers(submits: Sequence[Submit]) -> list[_Manager]:
     managers: dict[str, _Manager] = {}
     for submit in submits:
         if submit.engine == ENGINE and "manager" in submit.fields:
             name = submit.fields["manager"]
             _follow(submit, managers.setdefault(name, _Manager(name)))
-    return [r for manager in managers.values() for r in _records(manager, directory)]
+    return list(managers.values())
 
 
 def _follow(submit: Submit, manager: _Manager) -> None:
@@ -63,6 +83,8 @@ def _follow(submit: Submit, manager: _Manager) -> None:
             manager.done[fields["number"]] = submit
         case "workers":
             manager.workers |= fields["workers"]
+        case "minis":
+            manager.made = fields["minis"]
         case _:
             pass
 
@@ -77,6 +99,35 @@ def _records(manager: _Manager, directory: RunDirectory) -> Iterator[TaskRecord]
         for order, attempt in enumerate(tries[number] or [_untold(number, manager)], 1):
             record = _record(manager, directory, log, attempt, order)
             yield replace(record, engine=OWN_ENGINE) if own else record
+    yield from _mini_records(manager, directory)
+
+
+def _mini_records(manager: _Manager, directory: RunDirectory) -> Iterator[TaskRecord]:
+    """Give what workers did to have files that tasks needed, for the cell that declared it."""
+    number = 0
+    for address, names in manager.made.items():
+        said = manager.workers.get(address, {})
+        own = str(said.get("nbrepro_worker", ""))
+        for order, name in enumerate(names, 1):
+            number += 1
+            declared = [submit for submit in manager.minis if submit.fields.get("source") == name]
+            cells = {submit.execution for submit in declared}
+            inputs = declared[0].fields["inputs"] if len(declared) == 1 else ()
+            yield TaskRecord(
+                task=f"{manager.port}.mini.{number}",
+                engine=ENGINE,
+                function=name,
+                execution=cells.pop() if len(cells) == 1 else 0,
+                attempt=1,
+                worker=own or address,
+                host=str(said.get("host", "") or address.rpartition(":")[0]),
+                started_ns=0,
+                ended_ns=0,
+                status="unknown",
+                inputs=_files(inputs, manager),
+                observed=observed_by(directory, own, traced=False),
+                sandbox=f"mini.{order}",
+            )
 
 
 def _read_transactions(manager: _Manager, directory: RunDirectory) -> Transactions:
@@ -128,8 +179,8 @@ def _record(
         started_ns=attempt.started_ns,
         ended_ns=attempt.ended_ns,
         status=attempt.status,
-        inputs=_files(fields.get("inputs", ())),
-        outputs=_files(fields.get("outputs", ())),
+        inputs=_files(fields.get("inputs", ()), manager),
+        outputs=_files(fields.get("outputs", ()), manager),
         observed=observed_by(directory, own, traced=False),
         sandbox=_sandbox(attempt.number, log, str(fields.get("type", ""))),
     )
@@ -142,5 +193,8 @@ def _sandbox(number: int, log: Transactions, kind: str) -> str:
     return f"func.{number}" if kind == "FunctionCall" else f"task.{number}"
 
 
-def _files(records: Sequence[dict[str, str]]) -> tuple[TaskFile, ...]:
-    return tuple(TaskFile(record["remote"], record["path"]) for record in records)
+def _files(records: Sequence[dict[str, str]], manager: _Manager) -> tuple[TaskFile, ...]:
+    """Give the files that the notebook declared: arguments and results are staged by TaskVine."""
+    staging = str(Path(manager.logs).parent / "staging") + "/"
+    files = (TaskFile(record["remote"], record["path"]) for record in records)
+    return tuple(file for file in files if not (manager.logs and file.path.startswith(staging)))

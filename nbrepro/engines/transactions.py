@@ -6,8 +6,14 @@ subjects and events there are (cctools: taskvine/src/manager/vine_perf_log and v
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from nbrepro.engines.clocks import Exchange
+
+_MOMENTS = ("commit_start", "worker_start", "worker_end")
 
 
 @dataclass(slots=True)
@@ -24,12 +30,14 @@ class Try:
 @dataclass(slots=True)
 class Transactions:
     """All attempts in order, the address of each worker, and which tasks are instances of
-    libraries. `ignored` counts lines that are of no such use."""
+    libraries; `exchanges` are what tells of each worker's clock. `ignored` counts lines that are
+    of no such use."""
 
     tries: list[Try] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     libraries: set[int] = field(default_factory=set)
     categories: dict[int, str] = field(default_factory=dict)
+    exchanges: dict[str, list[Exchange]] = field(default_factory=lambda: defaultdict(list))
     ignored: int = 0
     _running: dict[int, Try] = field(default_factory=dict)
 
@@ -81,13 +89,42 @@ class Transactions:
             return
         attempt.ended_ns = attempt.ended_ns or at_ns
         if event != "WAITING_RETRIEVAL":
+            self._compare_clocks(attempt, rest)
             attempt.status = _status(rest)
             del self._running[number]
+
+    def _compare_clocks(self, attempt: Try, rest: list[str]) -> None:
+        """Note when the worker itself says that it began and ended the task."""
+        said = _measured(rest)
+        sent, began, ended = (said.get(f"time_{name}", 0) for name in _MOMENTS)
+        if sent and began and ended:
+            exchange = Exchange(sent, began, ended, attempt.ended_ns)
+            self.exchanges[attempt.worker].append(exchange)
 
     def _lose(self, worker: str, at_ns: int) -> None:
         for number, attempt in list(self._running.items()):
             if attempt.worker == worker:
                 self._again(number, at_ns, [])
+
+
+def _measured(rest: list[str]) -> dict[str, int]:
+    """Give the moments, in ns, in the last JSON object of a line: `{"name": [SECONDS, "s"]}`."""
+    try:
+        record = json.loads(rest[-1], parse_float=str) if rest else {}
+    except ValueError:
+        return {}
+    return {
+        name: _to_ns(value[0])
+        for name, value in (record.items() if isinstance(record, dict) else ())
+        if isinstance(value, list) and value[1:] == ["s"]
+    }
+
+
+def _to_ns(seconds: str | int) -> int:
+    """Give nanoseconds of a decimal number of seconds, of which a float holds too few digits."""
+    whole, _, fraction = str(seconds).partition(".")
+    digits = f"{whole}{fraction:0<9.9}"
+    return int(digits) if digits.isdigit() else 0
 
 
 def _status(rest: list[str]) -> str:

@@ -95,7 +95,7 @@ def compare(
         plain, observed = run_plain(notebook, folder), run_observed(notebook, folder)
         if number:
             costs.append((plain, observed))
-    return costs, use_cases.look(case, engine, folder)
+    return costs, use_cases.look(case, engine, use_cases.here(folder))
 
 
 def ratio(values: Iterable[float]) -> str:
@@ -162,9 +162,8 @@ def main() -> None:
                 costs, sight = compare(case, engine, arguments.rounds, Path(base))
                 rows.append(line(case, engine, costs, sight))
             if arguments.problems:
-                for touch in sorted(sight.truth ^ sight.found):
-                    word = "missed" if touch in sight.truth else "invented"
-                    print(case, word, *touch, file=sys.stderr)
+                for touch in sight.wrong:
+                    print(case, *touch, file=sys.stderr)
     print_table(rows, arguments.markdown)
 
 

@@ -167,10 +167,23 @@ class Engine:
     async def _drain(self, client):
         if not is_connected(client):
             return
+        await self._ask_time(client)
         reports = await client._run(self._sent("report"), on_error="return")
         for address, records in reports.items():
             if isinstance(records, list):
                 self.read(address, records)
+
+    async def _ask_time(self, client):
+        """Ask the workers the time, which bounds how far their clocks are off this one."""
+        import time
+
+        sent = time.time_ns()
+        clocks = await client._run(self._sent("now"), on_error="return")
+        answered = time.time_ns()
+        for address, there in clocks.items():
+            if isinstance(there, int):
+                times = {"sent": sent, "there": there, "answered": answered}
+                self.submits.log("dask", "clock", worker=address, **times)
 
     async def _collect(self, client):
         """Fetch one archive a worker that `nbrepro worker` started."""

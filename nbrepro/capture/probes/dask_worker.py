@@ -120,6 +120,7 @@ class Task:
     def __init__(self, worker, key, cell):
         self.report, self.name, self.cell = reports.get(worker.address), name_of(key), cell
         self.marks = sys.__dict__.get("nbrepro.marks")  # in the kernel's own process
+        self.address = quote(worker.address)
         self.before = getattr(running, "cell", None)
         running.cell = cell
         if self.marks:
@@ -127,11 +128,11 @@ class Task:
             self.marks["here"].cell = cell[1:]
         if self.report:
             self.report.add(cell, "started", self.name, function_of(key))
-        mark(cell[0], "task", "start", cell[1], quote(self.name))
+        mark(cell[0], "task", "start", cell[1], quote(self.name), self.address)
 
     def end(self, status):
         """End it."""
-        mark(self.cell[0], "task", "end", self.cell[1], quote(self.name))
+        mark(self.cell[0], "task", "end", self.cell[1], quote(self.name), self.address)
         if self.report:
             self.report.add(self.cell, "done", self.name, status)
         running.cell = self.before
@@ -314,6 +315,11 @@ def annotated(message, cell):
 
 
 # Called by the client at the end
+
+
+async def now():
+    """Give the time by this worker's clock, in ns since the epoch."""
+    return time.time_ns()
 
 
 async def report(dask_worker):

@@ -9,10 +9,6 @@ manager in whichever cell waits: `transfer` marks keep that apart from the cell'
 import os
 import sys
 
-_ARCHIVE_BYTES = 256 << 20
-_COLLECT_S = 30
-_PATIENCE_S = (8, 22)  # for each sending
-_TAG = "nbrepro-collect"
 _TRANSFERS = (
     "vine_declare_file",
     "vine_delete",
@@ -34,19 +30,31 @@ _CONTEXTS = (
 )
 
 
-def install(marks, imports, submits, logs):
-    """Observe `ndcctools.taskvine` once the notebook imports it; `logs` reads a manager's."""
+def install(marks, imports, submits, logs, collecting):
+    """Observe `ndcctools.taskvine` once the notebook imports it.
+
+    `logs` reads a manager's logs, `collecting` brings the workers' traces home.
+    """
+    engines = []
 
     def observe(module):
         submits.guarded("taskvine", "ndcctools.taskvine", observe_manager, module)
 
     def observe_manager(module):
-        engine = Engine(marks, submits, module, logs)
+        engine = Engine(marks, submits, module)
+        engine.collecting = collecting["Collecting"](engine, logs)
+        engines.append(engine)
         tasks = sys.modules[module.Task.__module__]
         tasks.cvine = watched(tasks.cvine, engine.task_calls(), engine)
         module.cvine = watched(module.cvine, engine.manager_calls(), engine)
 
+    def extend(module):
+        for engine in engines:
+            act = engine.collecting.extend_libraries
+            submits.guarded("taskvine", "libraries", act, module)
+
     imports.after("ndcctools.taskvine.manager", observe)
+    imports.after("ndcctools.poncho.package_serverize", extend)
 
 
 def watched(library, acts, engine):
@@ -87,15 +95,16 @@ def told(name, call, before, after, engine):
 class Engine:
     """What the probe knows of the managers and tasks in this kernel."""
 
-    def __init__(self, marks, submits, module, logs):
+    collecting = None
+
+    def __init__(self, marks, submits, module):
         import weakref
 
-        self.marks, self.submits, self.module, self.logs = marks, submits, module, logs
+        self.marks, self.submits, self.module = marks, submits, module
         self.library = module.cvine
         self.notes = weakref.WeakKeyDictionary()  # of each task: function, inputs, outputs
         self.managers = weakref.WeakSet()
         self.unpacked = {}  # path of the archive behind a file, by the file's address
-        self.kept = set()  # workers whose traces are home and that did nothing since
         self.copies = {}  # source and name of each manager's log of attempts
         self.aside = False  # what we do ourselves is not told
 
@@ -118,6 +127,7 @@ class Engine:
         acts["vine_declare_mini_task"] = (None, self.declared_mini)
         for name in ("vine_wait", "vine_wait_for_tag", "vine_wait_for_task_id"):
             acts[name] = (None, self.waited)
+        acts["vine_manager_remove_library"] = (self.removing_library, None)
         for name in ("vine_delete", "vine_workers_shutdown"):
             acts[name] = (self.leaving, self.left)
         for name, argument in _UNPACKED.items():
@@ -133,9 +143,7 @@ class Engine:
         """Remember the function of a PythonTask: it forgets it when it is submitted."""
         definition = getattr(names["self"], "_fn_def", None)
         if definition:
-            function = definition[0]
-            name = getattr(function, "__qualname__", None) or type(function).__name__
-            self.note(names["self"])["function"] = str(name)
+            self.note(names["self"])["function"] = function_name(*definition[:2])
 
     def cloned(self, names, arguments, result):
         """Give a copied task what the original has."""
@@ -173,7 +181,10 @@ class Engine:
         def declared(names, arguments, result):
             source = names[argument].source()
             if source:
-                self.unpacked[address_of(result)] = os.path.realpath(source)
+                path = self.unpacked[address_of(result)] = os.path.realpath(source)
+                note = {"function": "", "inputs": [{"remote": "input", "path": path}]}
+                note["outputs"] = []
+                self.log_mini(arguments[0], "output", note)
 
         return declared
 
@@ -197,7 +208,7 @@ class Engine:
     def submitted(self, names, arguments, number):
         """Log a task that is submitted."""
         if number:
-            self.kept.clear()
+            self.collecting.kept.clear()
             kind = kind_of(names["task"], self.module)
             self.log_submit(arguments[0], number, names["task"], kind)
 
@@ -207,13 +218,32 @@ class Engine:
 
     def declared_mini(self, names, arguments, result):
         """Log a task that workers do whenever they need the file it makes."""
-        self.log_submit(arguments[0], 0, names["minitask"], "mini", source=str(arguments[2]))
+        task = names["minitask"]
+        self.log_mini(arguments[0], str(arguments[2]), self.note(task), str(task.command or ""))
+
+    def log_mini(self, manager, source, note, command=""):
+        """Log what workers will do to have a file that is called `source`."""
+        fields = {
+            "manager": self.name_of(manager),
+            "number": 0,
+            "type": "mini",
+            "command": command[:4000],
+            "library": "",
+            "category": "",
+            "source": source,
+        }
+        self.submits.log("taskvine", "submit", **dict(note, **fields))
+
+    def log_task(self, manager, number, task):
+        """Log a task of our own, which its category tells."""
+        self.log_submit(manager._taskvine, number, task, kind_of(task, self.module))
 
     def log_submit(self, manager, number, task, kind, **more):
         """Log a task of any kind."""
         note = self.note(task)
         command = str(task.command or "")
         function = command if kind == "FunctionCall" else note["function"]
+        function = dask_function(task) or function
         fields = {
             "manager": self.name_of(manager),
             "number": int(number),
@@ -252,18 +282,28 @@ class Engine:
     def leaving(self, names, arguments):
         """Fetch the traces before the manager lets its workers go."""
         manager = names.get("self")
-        if self.aside or not self.submits.path or not getattr(manager, "_taskvine", None):
+        if not self.collect(manager):
             return
-        self.aside = True
-        try:
-            self.collect(manager)
-        finally:
-            self.aside = False
         self.copies[address_of(manager._taskvine)] = (
             os.path.join(manager.logging_directory, "transactions"),
             "taskvine-%d.transactions" % manager.port,
         )
         self.left({}, (manager._taskvine,), None)
+
+    def removing_library(self, names, arguments):
+        """Fetch the traces while the library can still be called: workers may hang after."""
+        self.collect(names.get("self"), last=False)
+
+    def collect(self, manager, last=True):
+        """Fetch the traces, if this is a manager that lives and the run wants them."""
+        if self.aside or not self.submits.path or not getattr(manager, "_taskvine", None):
+            return False
+        self.aside = True
+        try:
+            self.collecting.collect(manager, last)
+        finally:
+            self.aside = False
+        return True
 
     def left(self, names, arguments, result):
         """Copy the manager's own log of attempts to the run directory."""
@@ -273,97 +313,26 @@ class Engine:
         if source:
             shutil.copyfile(source, os.path.join(os.path.dirname(self.submits.path), name))
 
-    def collect(self, manager):
-        """Have each observed worker return its trace as the output of a task of its own."""
-        known = self.logs["observed_workers"](os.path.join(manager.logging_directory, "debug"))
-        known = {a: d for a, d in known.items() if d["nbrepro_worker"] not in self.kept}
-        if not known:
-            return
-        name = self.name_of(manager._taskvine)
-        self.submits.log("taskvine", "workers", manager=name, workers=known)
-        present = self.logs["connected"](os.path.join(manager.logging_directory, "transactions"))
-        busy = not manager.empty()
-        workers = []
-        for address, description in known.items():
-            if busy:
-                self.keep(
-                    description["nbrepro_worker"], "tasks still waited when the manager ended"
-                )
-            elif address not in present:
-                self.keep(
-                    description["nbrepro_worker"], "it went away before its trace was fetched"
-                )
-            else:
-                workers.append(description["nbrepro_worker"])
-        if workers:
-            self.ask(manager, workers)
 
-    def ask(self, manager, workers):
-        """Send each worker its task and wait for what they return."""
-        import time
+def function_name(function, arguments):
+    """Give a function's name; with the function that it is to call, where it is not the user's."""
+    while hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial
+        function, arguments = function.func, (*function.args, *arguments)
+    name = str(getattr(function, "__qualname__", None) or type(function).__name__)
+    home = str(getattr(function, "__module__", "")).partition(".")[0]
+    if home in ("builtins", "ndcctools") and arguments and callable(arguments[0]):
+        return "%s(%s)" % (name, function_name(arguments[0], ()))
+    return name
 
-        end = time.time() + _COLLECT_S
-        folder = os.path.join(os.path.dirname(self.submits.path), "workers")
-        os.makedirs(folder, exist_ok=True)
-        waiting = dict.fromkeys(workers)
-        for patience in _PATIENCE_S:
-            # TaskVine 7.14.5 now and then never sends such a task to a worker that is there: what
-            # has not come back is sent anew.
-            until = min(end, time.time() + patience)
-            sent = {
-                manager.submit(self.collecting(manager, worker, folder, until)): worker
-                for worker in waiting
-            }
-            self.fetch(manager, sent, waiting, until)
-            if not waiting:
-                return
-        for worker in waiting:
-            self.keep(worker, "it did not answer within %d s" % _COLLECT_S)
 
-    def fetch(self, manager, sent, waiting, until):
-        """Wait for the traces that tasks were sent for, and strike their workers off."""
-        import time
+def dask_function(task):
+    """Give the name that Dask groups tasks of one function by; empty for what is no task of it."""
+    key = getattr(task, "key", None)
+    if key is None or "dask" not in sys.modules:
+        return ""
+    from dask.utils import key_split
 
-        while sent and time.time() < until:
-            task = manager.wait_for_tag(_TAG, 1)
-            if task is not None and task.id in sent:
-                result = "" if task.successful() else "%s %s" % (task.result, task.std_output)
-                worker = sent.pop(task.id)
-                if worker in waiting:
-                    del waiting[worker]
-                    self.keep(worker, result[:500])
-        for number in sent:
-            manager.cancel_by_task_id(number)
-
-    def collecting(self, manager, worker, folder, end):
-        """Make the task that packs one worker's trace."""
-        command = (
-            '"$NBREPRO_COLLECT" -o archive.tar.zst && test "$(wc -c <archive.tar.zst)" -le %d'
-            % _ARCHIVE_BYTES
-        )
-        task = self.module.Task(command)
-        task.add_feature("nbrepro:" + worker)
-        task.set_tag(_TAG)
-        task.set_category(_TAG)
-        task.set_retries(1)
-        task.set_cores(0)
-        task.set_memory(0)
-        task.set_disk(0)
-        task.set_time_end(int(end * 1e6))
-        archive = manager.declare_file(os.path.join(folder, self.logs["file_of"](worker)))
-        task.add_output(archive, "archive.tar.zst")
-        return task
-
-    def keep(self, worker, reason):
-        """Log that a trace came home, or why not."""
-        archive = "workers/" + self.logs["file_of"](worker)
-        self.kept.add(worker)
-        there = os.path.exists(os.path.join(os.path.dirname(self.submits.path), archive))
-        if there and not reason:
-            self.submits.log("taskvine", "collected", worker=worker, archive=archive)
-        else:
-            reason = reason or "its task ended without an archive"
-            self.submits.log("taskvine", "collected", worker=worker, reason=reason)
+    return str(key_split(key))
 
 
 def kind_of(task, module):

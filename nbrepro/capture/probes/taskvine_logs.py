@@ -31,3 +31,41 @@ def connected(transactions):
 def file_of(worker):
     """Give the name of a worker's archive."""
     return worker.replace("/", "_") + ".tar.zst"
+
+
+def libraries_held(debug):
+    """Give the names of the libraries that each worker has, by address, from the debug log."""
+    import re
+
+    told = re.compile(r"tx to \S+ \((\S+)\): (task|provides_library|kill) (.+)")
+    held, number = {}, {}
+    with open(debug, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            match = told.search(line)
+            if not match:
+                continue
+            address, word, value = match[1], match[2], match[3].strip()
+            if word == "task":
+                number[address] = value
+            elif word == "provides_library":
+                held.setdefault(address, {})[number.get(address)] = value
+            else:
+                held.get(address, {}).pop(value, None)
+    return {address: set(libraries.values()) for address, libraries in held.items()}
+
+
+def minis_sent(debug):
+    """List what workers were told to make by mini tasks, in order, by address, from the debug log.
+
+    A worker numbers its mini tasks itself, from 1.
+    """
+    import re
+
+    told = re.compile(r"tx to \S+ \((\S+)\): mini_task (\S+)")
+    sent = {}
+    with open(debug, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            match = "mini_task" in line and told.search(line)
+            if match:
+                sent.setdefault(match[1], []).append(match[2])
+    return sent

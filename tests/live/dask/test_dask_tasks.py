@@ -1,17 +1,20 @@
 """Dask under observation: each task touched what it says itself, for the cell that sent it.
 
 The truth is the tasks' own: each one leaves a file that names its key, its worker and what it
-read and wrote. The notebook runs once, through `nbrepro run`, on five worker processes.
+read and wrote. The notebook runs through `nbrepro run` on five worker processes, once on those of
+a cluster of its own, in the kernel's trace, and once on five that were started by themselves with
+`nbrepro worker`, and whose traces come home through Dask.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from separate_workers import HOMES, separate_workers
 
 pytestmark = [
     pytest.mark.live("strace", "kernel", "distributed", "pandas"),
@@ -33,10 +37,10 @@ LIMIT_S = 400
 Touch = tuple[str, str, str]  # task, mode, path
 
 
-def nbrepro(folder: Path, *words: str) -> str:
+def nbrepro(folder: Path, *words: str, environment: Mapping[str, str] | None = None) -> str:
     finished = subprocess.run(
         [sys.executable, "-m", "nbrepro", *words], cwd=folder, capture_output=True, text=True,
-        timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+        timeout=LIMIT_S, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})},
     )  # fmt: skip
     assert finished.returncode == 0, f"{words}: {finished.stdout[-3000:]} {finished.stderr[-3000:]}"
     return finished.stdout
@@ -80,13 +84,20 @@ class Observed:
         return {row["worker"]: row for row in rows}
 
 
-@pytest.fixture(scope="module")
-def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
+@pytest.fixture(scope="module", params=["cluster", "separate"])
+def observed(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Observed]:
     folder = tmp_path_factory.mktemp("dask")
     notebook = to_notebook(SOURCE)
     nbformat.write(notebook, folder / "notebook.ipynb")
-    nbrepro(folder, "run", "notebook.ipynb", "--tracer", "strace", "--no-progress")
-    return Observed(folder, {cell.id: n for n, cell in enumerate(notebook.cells, 1)})
+    with contextlib.ExitStack() as stack:
+        environment = {}
+        if request.param == "separate":
+            environment["SCHEDULER"] = stack.enter_context(separate_workers(folder, WORKERS))
+        run = ("run", "notebook.ipynb", "--tracer", "strace", "--no-progress")
+        nbrepro(folder, *run, environment=environment)
+    yield Observed(folder, {cell.id: n for n, cell in enumerate(notebook.cells, 1)})
 
 
 def declared(truths: Iterable[dict[str, Any]]) -> set[Touch]:
@@ -154,6 +165,18 @@ def test_workers_are_the_processes_that_ran_the_tasks(observed: Observed):
     for row in observed.data:
         if row["task"]:
             assert row["worker"] == observed.tasks[row["task"]]["worker"]
+
+
+def test_separate_workers_brought_their_traces_and_clocks_home(observed: Observed):
+    if not (observed.folder / HOMES).exists():
+        assert {row["clock_error_ns"] for row in observed.workers.values()} == {-1}
+        return
+    for row in observed.workers.values():
+        assert (row["status"], row["tracer"]) == ("ok", "strace")
+        assert row["clock_offset_ns"] == 0
+        assert 0 < row["clock_error_ns"] < 10**9
+    homes = {path.name for path in observed.folder.glob(".nbrepro/runs/*/workers/*")}
+    assert homes == set(observed.workers)
 
 
 def test_tasks_know_their_cell_function_and_end(observed: Observed):

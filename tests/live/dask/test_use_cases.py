@@ -21,7 +21,9 @@ def test_tasks_of_a_use_case_touch_what_its_source_says(case: str, tmp_path: Pat
         timeout=use_cases.LIMIT_S, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
-    sight = use_cases.look(case, "dask", folder)
+    sight = use_cases.look(case, "dask", use_cases.here(folder))
     assert sight.workers == 5
-    assert not sight.truth - sight.found
-    assert sight.precision >= 0.99, sorted(sight.found - sight.truth)
+    assert sight.recall == 1, sight.wrong
+    assert sight.precision >= 0.99, sight.wrong
+    if case != "trends":  # a task of a bag takes several models
+        assert sight.found == sight.truth

@@ -23,7 +23,11 @@ def taskvine_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if reason:
         pytest.skip(reason)
     try:
-        return make_root.cached_root(say=lambda text: print(text, file=sys.stderr))
+        return make_root.cached_root(
+            make_root.USE_CASE_PACKAGES,
+            make_root.USE_CASE_DATA,
+            say=lambda text: print(text, file=sys.stderr),
+        )
     except make_root.RootError as error:
         pytest.skip(str(error))
 

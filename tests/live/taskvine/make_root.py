@@ -10,7 +10,8 @@ It needs apt, dpkg-deb and tar of any Debian or Ubuntu that has a Debian mirror,
 debootstrap, and no privilege. apt resolves against an empty status file in a private state, the
 packages are unpacked without their maintainer scripts, and pip adds what nbrepro and notebooks
 import inside. Without ROOT the result is cached by the digest of its ingredients, so that the
-second call only prints its path. `--with PACKAGE` adds Python packages.
+second call only prints its path. `--with PACKAGE` adds Python packages, `--alone PACKAGE` one
+without what it depends on.
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ DEBIAN_PACKAGES = (
 # DaskVine works with this dask but not with later ones.
 ENGINE_PACKAGES = ("cloudpickle", "threadpoolctl", "conda-pack", "numpy", "dask==2024.12.1")
 SITE = f"usr/local/lib/python{PYTHON}/dist-packages"
+# What the notebooks of the use cases import. ESMValTool's sample data are files; the climate tools
+# that it depends on are not wanted.
+USE_CASE_PACKAGES = (
+    "matplotlib", "scipy", "scikit-image", "uproot", "awkward", "hist", "pandas", "netCDF4",
+)  # fmt: skip
+USE_CASE_DATA = ("esmvaltool_sample_data",)
 # Nothing reads them, and they are a third of the size.
 LEFT_OUT = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/info")
 ACCOUNTS = """root:x:0:0:root:/root:/bin/sh
@@ -67,20 +74,25 @@ class Recipe:
 
     debian: tuple[str, ...]
     python: tuple[str, ...]
+    alone: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """Identify the ingredients and the way they are put together."""
-        words = [SUITE, platform.machine(), *self.debian, "", *self.python]
+        words = [SUITE, platform.machine(), *self.debian, "", *self.python, "", *self.alone]
         text = Path(__file__).read_bytes() + "\n".join(words).encode()
         return hashlib.sha256(text).hexdigest()[:12]
 
 
-def recipe(extra: Sequence[str] = ()) -> Recipe:
-    """Give the recipe for TaskVine and nbrepro, with `extra` Python packages."""
+def recipe(extra: Sequence[str] = (), alone: Sequence[str] = ()) -> Recipe:
+    """Give the recipe for TaskVine and nbrepro, with `extra` Python packages.
+
+    Those that are to stand `alone` come without what they depend on.
+    """
     own = Path(__file__).resolve().parents[3] / "pyproject.toml"
     needed = tomllib.loads(own.read_text())["project"]["dependencies"] if own.is_file() else []
-    return Recipe(DEBIAN_PACKAGES, (*needed, *ENGINE_PACKAGES, *sorted(extra)))
+    python = (*needed, *ENGINE_PACKAGES, *sorted(extra))
+    return Recipe(DEBIAN_PACKAGES, python, tuple(sorted(alone)))
 
 
 def cache_directory() -> Path:
@@ -100,13 +112,15 @@ def lack_of_tools() -> str:
     return ""
 
 
-def cached_root(extra: Sequence[str] = (), say: Say = lambda text: None) -> Path:
+def cached_root(
+    extra: Sequence[str] = (), alone: Sequence[str] = (), say: Say = lambda text: None
+) -> Path:
     """Give the cached root of the recipe, made first where it is not there yet.
 
     Sessions that ask at the same time wait for the one that makes it. An interrupted one leaves
     only a directory that the next one removes.
     """
-    wanted, cache = recipe(extra), cache_directory()
+    wanted, cache = recipe(extra, alone), cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
     root = cache / f"taskvine-root-{wanted.digest}"
     with _locked(cache / "lock", say):
@@ -135,7 +149,7 @@ def make_root(wanted: Recipe, root: Path, downloads: Path, say: Say) -> None:
     (aside / SITE).mkdir(parents=True)
     try:
         with ThreadPoolExecutor(1) as beside:
-            installing = beside.submit(_install_python, wanted.python, aside, tell)
+            installing = beside.submit(_install_python, wanted, aside, tell)
             archives = _download(wanted.debian, downloads / f"apt-{SUITE}", tell)
             _unpack(archives, aside, tell)
             installing.result()
@@ -309,21 +323,22 @@ def _unpack_one(archive: Path, root: Path) -> str:
     return control.replace("\n", "\nStatus: install ok installed\n", 1)
 
 
-def _install_python(packages: Sequence[str], root: Path, say: Say) -> None:
+def _install_python(wanted: Recipe, root: Path, say: Say) -> None:
     """Install wheels for the root's Python by the pip that runs this script."""
     machine = platform.machine()
     glibc = [f"manylinux_2_{n}_{machine}" for n in (41, 39, 36, 35, 34, 31, 28, 17)]
     platforms = [*glibc, f"manylinux2014_{machine}", "any"]
-    say(f"pip: {len(packages)} packages and what they depend on")
-    _run(
-        [
-            sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-input",
-            "--disable-pip-version-check", "--root-user-action=ignore", "--no-warn-conflicts",
-            "--target", str(root / SITE), "--python-version", PYTHON, "--implementation", "cp",
-            "--only-binary=:all:", *(f"--platform={name}" for name in platforms), *packages,
-        ],
-        "the Python packages cannot be installed",
-    )  # fmt: skip
+    pip = [
+        sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-input",
+        "--disable-pip-version-check", "--root-user-action=ignore", "--no-warn-conflicts",
+        "--target", str(root / SITE), "--python-version", PYTHON, "--implementation", "cp",
+        "--only-binary=:all:", *(f"--platform={name}" for name in platforms),
+    ]  # fmt: skip
+    say(f"pip: {len(wanted.python)} packages and what they depend on")
+    _run([*pip, *wanted.python], "the Python packages cannot be installed")
+    if wanted.alone:
+        say(f"pip: {', '.join(wanted.alone)}")
+        _run([*pip, "--no-deps", *wanted.alone], "the Python packages cannot be installed")
     say("pip: done")
 
 
@@ -373,6 +388,7 @@ def main() -> int:
     )
     parser.add_argument("root", nargs="?", type=Path, help="a new directory; otherwise the cache")
     parser.add_argument("--with", dest="extra", action="append", default=[], metavar="PACKAGE")
+    parser.add_argument("--alone", action="append", default=[], metavar="PACKAGE")
     options = parser.parse_args()
 
     def say(text: str) -> None:
@@ -382,9 +398,9 @@ def main() -> int:
         if options.root:
             root = options.root.resolve()
             root.parent.mkdir(parents=True, exist_ok=True)
-            make_root(recipe(options.extra), root, cache_directory(), say)
+            make_root(recipe(options.extra, options.alone), root, cache_directory(), say)
         else:
-            root = cached_root(options.extra, say)
+            root = cached_root(options.extra, options.alone, say)
     except RootError as error:
         say(f"make_root: {error}")
         return 1

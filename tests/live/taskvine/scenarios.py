@@ -30,6 +30,7 @@ PORT = 9123
 PLAIN = ("jupyter", "execute")
 OBSERVED = ("nbrepro", "run", "--no-progress")
 WORKER = ("vine_worker",)
+OBSERVED_WORKER = ("nbrepro", "worker", "--", "vine_worker")
 WORKER_OPTIONS = (
     "--cores=1", "--memory=1000", "--disk=2000", "--idle-timeout=300", "--connect-timeout=120",
     "--max-backoff=1",

@@ -59,7 +59,9 @@ for number in range(10):
 with open("in/shared.txt", "w") as file:
     file.write("100")
 # %%
-cluster = LocalCluster(n_workers=5, threads_per_worker=1, processes=True, dashboard_address=None)
+cluster = os.environ.get("SCHEDULER") or LocalCluster(
+    n_workers=5, threads_per_worker=1, processes=True, dashboard_address=None
+)
 client = Client(cluster)
 client.wait_for_workers(5, timeout=120)
 # %% [submit]
@@ -160,4 +162,5 @@ with open("out/map-3.txt") as one, open("out/alone.txt", "w") as other:
     other.write(one.read())
 # %%
 client.close()
-cluster.close()
+if not isinstance(cluster, str):
+    cluster.close()

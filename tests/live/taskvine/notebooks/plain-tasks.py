@@ -59,6 +59,7 @@ for n, task in enumerate(finish(manager, tasks)):
         where,
         [["table.csv", "data/5.txt"]],
         [["count.txt", f"results/count-{n}.txt"]],
+        function="count",
     )
 # %%
 cell = execution()
