@@ -31,25 +31,12 @@ def install(token, trace, log):
     for part in ("cells.py", "pools.py", "aio.py"):
         run_file(part)[0]["install"](marks, imports)
     submits = run_file("submits.py")[0]["Submits"](log, marks)
-
-    # Most notebooks use no engine; compiling its part would cost their kernel a hundredth.
-    def dask(_):
-        worker, source = run_file("dask_worker.py")
-        worker["keep"](worker, source)
-        run_file("dask.py")[0]["install"](marks, imports, submits, worker)
-
-    def taskvine(_):
-        logs = run_file("taskvine_logs.py")[0]
-        collecting = run_file("taskvine_collecting.py")[0]
-        run_file("taskvine.py")[0]["install"](marks, imports, submits, logs, collecting)
-
-    imports.after(
-        "distributed.client", lambda module: submits.guarded("dask", "probe", dask, module)
-    )
-    imports.after(
-        "ndcctools.taskvine.manager",
-        lambda module: submits.guarded("taskvine", "probe", taskvine, module),
-    )
+    worker, source = run_file("dask_worker.py")
+    worker["keep"](worker, source)
+    run_file("dask.py")[0]["install"](marks, imports, submits, worker)
+    logs = run_file("taskvine_logs.py")[0]
+    collecting = run_file("taskvine_collecting.py")[0]
+    run_file("taskvine.py")[0]["install"](marks, imports, submits, logs, collecting)
     sys.meta_path.insert(0, imports)
     marks["mark"]("kernel", "loaded", str(os.getpid()))
 
