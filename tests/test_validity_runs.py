@@ -215,7 +215,7 @@ MUTATIONS = {
     "odd-role": put(relation("used"), role="odd"),
     "odd-mode": put(relation("used"), mode="write"),
     "no-evidence": lambda ss: drop(ss, relation("used"), "evidence"),
-    "no-accesses": put(relation("wasGeneratedBy"), accesses=0),
+    "fewer-accesses-than-none": put(relation("wasGeneratedBy"), accesses=-1),
     "accesses-as-truth": put(relation("used"), accesses=True),
     "no-time": lambda ss: drop(ss, relation("used"), "at"),
     "odd-port": put(kind("Endpoint"), port="http"),
