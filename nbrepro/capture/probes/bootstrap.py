@@ -11,34 +11,61 @@ import os
 import sys
 
 
-def run_file(name, **names):
-    """Execute the file `name` beside this one, outside sys.modules, and give its names."""
+def read_file(name):
+    """Read the file `name` beside this one: give what executes it outside sys.modules and gives its
+    names, and its text. Nothing of this file is needed, or left, when it is executed later."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     with open(path, encoding="utf-8") as stream:
         source = stream.read()
-    space = dict(names, __name__="nbrepro_" + name[:-3])
-    exec(compile(source, path, "exec"), space)  # noqa: S102
-    return space, source
+    space = {"__name__": "nbrepro_" + name[:-3]}
+
+    def run():
+        exec(compile(source, path, "exec"), space)  # noqa: S102
+        return space
+
+    return run, source
 
 
 def install(token, trace, log):
     """Put the probe into this interpreter."""
-    marks, source = run_file("marks.py")
+    run_marks, source = read_file("marks.py")
+    marks = run_marks()
     marks["keep"](marks, source, "/nbrepro-marker/" + token + "/")
-    imports = run_file("imports.py")[0]["PostImport"]()
+    imports = read_file("imports.py")[0]()["PostImport"]()
     if trace:
-        run_file("audit.py")[0]["install"](trace, marks, imports)
+        read_file("audit.py")[0]()["install"](trace, marks, imports)
     for part in ("cells.py", "pools.py", "aio.py"):
-        run_file(part)[0]["install"](marks, imports)
-    submits = run_file("submits.py")[0]["Submits"](log, marks)
-    worker, source = run_file("dask_worker.py")
-    worker["keep"](worker, source)
-    run_file("dask.py")[0]["install"](marks, imports, submits, worker)
-    logs = run_file("taskvine_logs.py")[0]
-    collecting = run_file("taskvine_collecting.py")[0]
-    run_file("taskvine.py")[0]["install"](marks, imports, submits, logs, collecting)
+        read_file(part)[0]()["install"](marks, imports)
+    submits = read_file("submits.py")[0]()["Submits"](log, marks)
+    install_engines(marks, imports, submits)
     sys.meta_path.insert(0, imports)
     marks["mark"]("kernel", "loaded", str(os.getpid()))
+
+
+def install_engines(marks, imports, submits):
+    """Have the probes of distributed engines wait for them.
+
+    All are read now, that no cell is said to read them, but compiled when an engine is imported:
+    most notebooks import none.
+    """
+    run_worker, source = read_file("dask_worker.py")
+    run_dask = read_file("dask.py")[0]
+    run_logs = read_file("taskvine_logs.py")[0]
+    run_collecting = read_file("taskvine_collecting.py")[0]
+    run_taskvine = read_file("taskvine.py")[0]
+
+    def install_dask():
+        worker = run_worker()
+        worker["keep"](worker, source)
+        run_dask()["install"](marks, imports, submits, worker)
+
+    def install_taskvine():
+        run_taskvine()["install"](marks, imports, submits, run_logs(), run_collecting())
+
+    imports.once_after(["distributed.client"], install_dask)
+    imports.once_after(
+        ["ndcctools.taskvine.manager", "ndcctools.poncho.package_serverize"], install_taskvine
+    )
 
 
 def restore(module, arguments):
@@ -68,10 +95,11 @@ def prepare():
         "__file__",
         "__cached__",
         "install",
+        "install_engines",
         "os",
         "prepare",
+        "read_file",
         "restore",
-        "run_file",
         "sys",
     ):
         globals().pop(name, None)
