@@ -65,15 +65,13 @@ class Judge:
         """Tell whether a path is software, be it run as a program or not."""
         if kind not in _KINDS or path in self._apart or split_sandbox(path) is not None:
             return False
-        package = self._packages.get(path)
-        return all(
-            belongs_to_footprint(
-                path,
-                classify(FileFacts(path, kind, package, run), self._places, self._own).role,
-                self._places,
-            )
-            for run in (False, True)
-        )
+        # Only a project's own file is another thing once it was run as a program.
+        ways = (False, True) if under(path, self._places.project) else (False,)
+        return all(self._belongs(FileFacts(path, kind, self._packages.get(path), w)) for w in ways)
+
+    def _belongs(self, file: FileFacts) -> bool:
+        role = classify(file, self._places, self._own).role
+        return belongs_to_footprint(file.path, role, self._places)
 
 
 def belongs_to_footprint(path: str, role: Role, places: Places) -> bool:
