@@ -17,7 +17,7 @@ LAYERS = {
     "readers": "rundir trace engines notebook",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
-        " outputs"
+        " outputs footprints classifier"
     ),
     "engines": "stores queries sparql_text",
     "acts": (

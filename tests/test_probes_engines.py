@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from observing import Observed, observe, run_plainly, write_notebook
 
-from nbrepro.engines import read_tasks
+from nbrepro.engines import read_engines
 from nbrepro.resources import find_resources
 from nbrepro.rundir import SUBMITS
 
@@ -70,7 +70,7 @@ def test_tasks_are_marked_in_their_threads_and_nothing_else_changes(tmp_path, pr
         jsonschema.validate(event, schema)
     assert not [e for e in events if e["event"] == "problem"]
 
-    tasks = read_tasks(observed.directory)
+    tasks = read_engines(observed.directory).tasks
     marks = task_marks(observed)
     starts = {(execution, key) for _, edge, execution, key in marks if edge == "start"}
     in_threads = {(t.execution, t.task) for t in tasks if t.observed}
