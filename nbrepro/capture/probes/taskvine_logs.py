@@ -57,15 +57,26 @@ def libraries_held(debug):
 def minis_sent(debug):
     """List what workers were told to make by mini tasks, in order, by address, from the debug log.
 
-    A worker numbers its mini tasks itself, from 1.
+    A worker numbers its mini tasks itself, from 1. Each has its `source`, the name of what it
+    makes in the worker's `cache`, and its `status`, `unknown` until the worker tells.
     """
     import re
 
-    told = re.compile(r"tx to \S+ \((\S+)\): mini_task (\S+)")
-    sent = {}
+    told = re.compile(
+        r"(?:tx to|rx from) \S+ \((\S+)\): (mini_task|cache-update|cache-invalid) (\S+)(?: (\S+))?"
+    )
+    sent, waiting = {}, {}
     with open(debug, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            match = "mini_task" in line and told.search(line)
-            if match:
-                sent.setdefault(match[1], []).append(match[2])
+            match = ("mini_task" in line or ": cache-" in line) and told.search(line)
+            if not match:
+                continue
+            address, word, name, cache = match.groups()
+            if word == "mini_task":
+                mini = {"source": name, "cache": cache or "", "status": "unknown"}
+                sent.setdefault(address, []).append(mini)
+                waiting.setdefault((address, cache), []).append(mini)
+            elif waiting.get((address, name)):
+                mini = waiting[address, name].pop(0)
+                mini["status"] = "ok" if word == "cache-update" else "failed"
     return sent
