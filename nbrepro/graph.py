@@ -36,7 +36,7 @@ from nbrepro.provenance import (
 )
 from nbrepro.roles import FileFacts, Places, classify, under
 from nbrepro.rundir import Host, Manifest, Tracer, WorkerManifest
-from nbrepro.sandboxes import Declarations
+from nbrepro.sandboxes import Declarations, split_sandbox
 from nbrepro.versions import VersionedTouch, Versions
 
 _TAKING = (Mode.READ, Mode.EXECUTE)
@@ -137,6 +137,8 @@ class Classifier:
         file = file_of(touch)
         role = self.role(file).role
         if role is Role.DIRECTORY:
+            if split_sandbox(touch.path) is not None:
+                return False  # each task's own: no two tasks would share a footprint
             return not under(touch.path, self._places_of(file).project) or any(
                 part in touch.path for part in ("/site-packages", "/lib/python")
             )
