@@ -31,6 +31,7 @@ from nbrepro.provenance import (
     RunStatements,
     Scribe,
     SoftwareUse,
+    settings,
     tasks,
     workers,
 )
@@ -262,6 +263,7 @@ def statements(
     yield from RunStatements(scribe).statements()
     yield from workers(scribe)
     yield from tasks(scribe, declarations)
+    yield from settings(scribe)
     for touch in touches:
         if touch.mode is Mode.CONNECT:
             yield from describer.connection(touch, roles.role(file_of(touch)))

@@ -18,6 +18,7 @@ from nbrepro.engines import read_tasks, read_workers
 from nbrepro.errors import UsageError
 from nbrepro.model import OWN_ENGINE, Ownership, Statement
 from nbrepro.owners import Window
+from nbrepro.produced import read_outputs
 from nbrepro.provenance import RunFacts
 from nbrepro.rundir import Manifest, RunDirectory, WorkerDirectory, WorkerManifest
 from nbrepro.touches import fold_handles
@@ -132,6 +133,8 @@ class Evidence:
             _counts(observed),
             tasks,
             graph.all_workers(self.manifest, workers, tasks, self.told),
+            list(self.directory.read_environment()),
+            read_outputs(self.directory, self.cells),
         )
         yield from graph.statements(facts, touches, self.files(), self.software())
 

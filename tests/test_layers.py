@@ -17,11 +17,12 @@ LAYERS = {
     "readers": "rundir trace engines notebook",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
+        " outputs"
     ),
     "engines": "stores queries sparql_text",
     "acts": (
         "capture ingest dependencies compare export packaging deploy answers lineage doctor"
-        " references rows runs walk distributed validity"
+        " references rows runs walk distributed validity produced"
     ),
     "faces": "cli jupyter ui formats __init__ __main__",
 }
