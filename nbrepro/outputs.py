@@ -193,7 +193,7 @@ def _close(one: str, other: str, within: Tolerance) -> bool:
     if one == other:
         return True
     if not any(mark in text for text in (one, other) for mark in ".eE"):
-        return int(one) == int(other)
+        return one.lstrip("+") == other.lstrip("+")
     return math.isclose(float(one), float(other), rel_tol=within.relative, abs_tol=within.absolute)
 
 

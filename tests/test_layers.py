@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nbrepro"
 
 LAYERS = {
-    "words": "errors model vocabulary resources config",
+    "words": "errors model tasks vocabulary resources config",
     "readers": "rundir trace engines notebook",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
