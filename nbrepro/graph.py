@@ -28,6 +28,7 @@ from nbrepro.provenance import (
     RunStatements,
     Scribe,
     SoftwareUse,
+    settings,
     tasks,
     workers,
 )
@@ -194,6 +195,7 @@ class Graph:
         yield from RunStatements(scribe).statements()
         yield from workers(scribe)
         yield from tasks(scribe, self._declarations)
+        yield from settings(scribe)
         footprints = _Footprints(scribe, self._roles)
         files: list[Touch] = []
         for touch in self._touches:

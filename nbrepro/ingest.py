@@ -23,6 +23,7 @@ from nbrepro.footprints import Judge
 from nbrepro.graph import Graph, all_tasks, all_workers
 from nbrepro.model import Ownership
 from nbrepro.owners import Window
+from nbrepro.produced import read_outputs
 from nbrepro.provenance import RunFacts
 from nbrepro.rundir import Manifest, RunDirectory, WorkerDirectory, WorkerManifest
 from nbrepro.tasks import OWN_ENGINE, TaskRecord
@@ -164,6 +165,8 @@ class Evidence:
             _counts(observed),
             tasks,
             all_workers(self.manifest, workers, tasks, self.engines.workers),
+            list(self.directory.read_environment()),
+            read_outputs(self.directory, self.cells),
         )
         return Graph(facts, touches, self.files(), self.software, software)
 

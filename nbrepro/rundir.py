@@ -9,6 +9,7 @@ sightings.jsonl    one Sighting for every look at a file, in order of time
 handles.jsonl      one HandleUse for every file used through a handle opened earlier
 names.jsonl        one Resolved name for every path whose parents were symbolic links
 software.jsonl     one Ownership for every touched path that was looked up
+environment.jsonl  one EnvironmentRead for every name of the environment that a cell read
 submits.jsonl      what the kernel's probe saw of a distributed engine
 workers/ID/        one directory a worker: worker.json, trace.strace.zst and logs as above
 """
@@ -44,6 +45,7 @@ HANDLES = "handles.jsonl"
 NAMES = "names.jsonl"
 SOFTWARE = "software.jsonl"
 SUBMITS = "submits.jsonl"
+ENVIRONMENT = "environment.jsonl"
 WORKERS = "workers"
 WORKER_MANIFEST = "worker.json"
 WORKER_TRACE = "trace.strace"
@@ -139,6 +141,19 @@ class HandleUse:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentRead:
+    """An execution (0: the kernel's start) read a name of the environment.
+
+    `state` is `set`, `unset` or `withheld` (a secret, whose value is never recorded).
+    """
+
+    execution: int
+    name: str
+    state: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """A path as it was named (made absolute) and as it is without symbolic links."""
 
@@ -207,6 +222,13 @@ class Logs:
     def read_software(self) -> Iterator[Ownership]:
         """Read which package owns which path."""
         return self._read(SOFTWARE, _ownership)
+
+    def read_environment(self) -> Iterator[EnvironmentRead]:
+        """Read what was read of the environment.
+
+        Processes that share the work of one cell log their reads each for themselves.
+        """
+        return self._read(ENVIRONMENT, EnvironmentRead)
 
     def _read(self, name: str, make: Any) -> Iterator[Any]:
         path = self.path / name

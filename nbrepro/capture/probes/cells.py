@@ -16,8 +16,9 @@ def quote(text):
 class Executions:
     """Counts the executions that the user asked for; code that a cell runs itself is part of it."""
 
-    def __init__(self, marks):
+    def __init__(self, marks, after):
         self.marks = marks
+        self.after = after
         self.count = 0
         self.cell = None
         self.running = []
@@ -40,6 +41,7 @@ class Executions:
             return
         del self.running[depth:]
         if not self.running:
+            self.after()
             self.marks["here"].cell = None
             self.marks["opened"].set(None)
             self.marks["mark"]("cell", "end", *self.cell)
@@ -59,9 +61,9 @@ class Executions:
         return None
 
 
-def install(marks, imports):
-    """Have every execution of a cell marked."""
-    executions = Executions(marks)
+def install(marks, imports, after):
+    """Have every execution of a cell marked; `after()` is called at the end of each."""
+    executions = Executions(marks, after)
 
     def observe(module):
         trigger = module.EventManager.trigger
