@@ -4,11 +4,16 @@ Only the interpreter's own code runs, and that of known libraries: never a user'
 `__hash__`, `__repr__`, property or `__getattr__`. An object that cannot be seen into is named.
 """
 
-import gc
 import marshal
 import sys
 import time
 import types
+
+_loaded = "gc" in sys.modules
+import gc  # noqa: E402
+
+if not _loaded:
+    del sys.modules["gc"]  # a notebook may list what is loaded; loading it again gives the same
 
 _NUMBERS = frozenset((int, float, complex, bool, type(None)))
 _TEXTS = frozenset((str, bytes))

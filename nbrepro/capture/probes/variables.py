@@ -31,8 +31,7 @@ class View:
 
     def end(self, shell, execution):
         """Look at the names of `shell` after an execution; whatever fails, the notebook goes on."""
-        import gc
-
+        gc = self.reach["gc"]
         if os.getpid() != self.process:
             return
         collects = gc.isenabled()
