@@ -27,6 +27,7 @@ _HOMES = {
     "query": "question",
     "check": "check",
     "store": "stores",
+    "export": "exporting",
     "ingest": "observe",
     "worker": "workers",
     "gather": "workers",

@@ -1,4 +1,4 @@
-"""The part of a graph that an export writes: on disk, to be gone through as often as a format needs.
+"""What an export writes of a graph: on disk, to be gone through as often as a format needs.
 
 Formats want records by their kind, and a node together with the relations that PROV-DM does not
 have, which come after it. So the statements are written to files without names, one for each base
@@ -108,8 +108,8 @@ class Extract:
     def _file(self, group: str) -> _Records:
         file = self._files.get(group)
         if file is None:
-            nameless = self._closing.enter_context(tempfile.TemporaryFile())
-            file = self._files[group] = _Records(nameless)
+            nameless: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the extract)
+            file = self._files[group] = _Records(self._closing.enter_context(nameless))
         return file
 
     def nodes(self, *bases: str) -> Iterator[Node]:

@@ -1,4 +1,4 @@
-"""Write JSON-LD 1.1: the RDF of `rdf` in its named graphs, with its context in it, a node a line."""
+"""Write JSON-LD 1.1: the RDF of `rdf` in its named graphs, its context in it, a node a line."""
 
 from __future__ import annotations
 

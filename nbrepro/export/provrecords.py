@@ -147,8 +147,8 @@ def _not_finite(value: float) -> str:
 _BASES = {"entity": "Entity", "activity": "Activity", "agent": "Agent"}
 _BY_KIND: dict[str, list[str]] = {}
 for _relation in _ENDS:
-    _BY_KIND.setdefault(
-        "wasDerivedFrom" if _relation == "wasRevisionOf" else _relation, []
-    ).append(_relation)
+    _BY_KIND.setdefault("wasDerivedFrom" if _relation == "wasRevisionOf" else _relation, []).append(
+        _relation
+    )
 RECORD_KINDS = (*_BASES, *_BY_KIND)
 """Every kind of record that a graph is made of, in the order in which they are written."""

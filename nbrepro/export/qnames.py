@@ -1,4 +1,4 @@
-"""Qualified names: the IRIs of a graph as `prefix:local`, as PROV-JSON, PROV-N and PROV-XML have it."""
+"""Qualified names: the IRIs of a graph as `prefix:local`, for PROV-JSON, PROV-N and PROV-XML."""
 
 from __future__ import annotations
 
