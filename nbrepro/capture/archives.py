@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def unpacked(
                 source = Source(decompressed(stream) if packed else stream, most_bytes)
                 worker = _unpack(source, path)
             directory = WorkerDirectory(path)
-            _check(directory, worker, trace_bytes)
+            check_worker(directory, worker, trace_bytes)
         except (RefusedError, RunDirectoryError) as error:
             reason = str(error).replace(f"{path}{os.sep}", "").removeprefix(f"{path}: ")
             raise RunDirectoryError(f"{archive}: {reason}; nothing was unpacked") from None
@@ -143,23 +143,24 @@ def _check_member(member: tarfile.TarInfo, seen: dict[str, str]) -> tuple[str, s
     return worker, name
 
 
-def _check(directory: WorkerDirectory, worker: str, trace_bytes: int) -> None:
+def check_worker(directory: WorkerDirectory, worker: str, trace_bytes: int = TRACE_BYTES) -> None:
     """Check that all of it can be read later. Raises RefusedError and RunDirectoryError."""
     manifest = directory.read_manifest()
     if manifest.worker != worker:
         raise RefusedError(f"calls itself {manifest.worker!r} in the directory {worker!r}")
     trace = directory.find_trace()
     if trace is not None:
-        _check_trace(trace, trace_bytes)
+        check_trace(trace, trace_bytes)
     for name, read in (
         (SIGHTINGS, directory.read_sightings),
         (NAMES, directory.read_names),
         (SOFTWARE, directory.read_software),
     ):
-        _check_log(name, read)
+        check_log(name, read)
 
 
-def _check_trace(trace: Path, trace_bytes: int) -> None:
+def check_trace(trace: Path, trace_bytes: int = TRACE_BYTES) -> None:
+    """Check that a trace can be unpacked, and to how much. Raises RefusedError."""
     size = 0
     with open_trace(trace) as stream:
         while block := stream.read(BLOCK_BYTES):
@@ -168,7 +169,8 @@ def _check_trace(trace: Path, trace_bytes: int) -> None:
                 raise RefusedError(f"its trace unpacks to more than {trace_bytes} bytes")
 
 
-def _check_log(name: str, read: Callable[[], Iterator[Any]]) -> None:
+def check_log(name: str, read: Callable[[], Iterable[Any]]) -> None:
+    """Check that each record of a log is what readers rely on. Raises RefusedError."""
     try:
         for record in read():
             _check_record(name, record)
@@ -179,11 +181,13 @@ def _check_log(name: str, read: Callable[[], Iterator[Any]]) -> None:
 def _check_record(name: str, record: Any) -> None:
     """Check that a record's values are of the declared types, which readers rely on."""
     for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
+        value, kind = getattr(record, field.name), str(field.type)
         if isinstance(value, Package):
             _check_record(name, value)
-        elif field.type == "int":
+        elif value is None and "None" in kind:
+            continue
+        elif kind.startswith("int"):
             if type(value) is not int or value not in _INTEGERS:
                 raise RefusedError(f"{name}: {field.name} is not a number")
-        elif not isinstance(value, str) and (value is not None or "None" not in str(field.type)):
+        elif not isinstance(value, str):
             raise RefusedError(f"{name}: {field.name} is not a text")

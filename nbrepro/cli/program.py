@@ -28,6 +28,8 @@ _HOMES = {
     "check": "check",
     "store": "stores",
     "export": "exporting",
+    "archive": "archives",
+    "import": "archives",
     "ingest": "observe",
     "worker": "workers",
     "gather": "workers",
