@@ -72,6 +72,6 @@ def redacted(extract: Extract, redactor: Redactor | None) -> Iterator[Extract]:
     if redactor is None:
         yield extract
         return
-    statements = redactor.statements(extract.statements())
+    statements = redactor.statements(extract)
     with Extract(statements, tell=extract.tell, noted=extract.noted) as found:
         yield found

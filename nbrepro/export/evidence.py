@@ -12,7 +12,7 @@ import zstandard
 from nbrepro.archives.contents import EVIDENCE
 from nbrepro.export.redaction import Private, Redactor
 from nbrepro.export.staging import Staging
-from nbrepro.rundir import RunDirectory
+from nbrepro.rundir import RunDirectory, open_trace
 
 _JSON = (".json", ".ipynb")
 _BLOCK_BYTES = 1 << 20
@@ -72,12 +72,15 @@ def _parsed(line: bytes) -> Any:
 
 def _blocks(path: Path) -> Iterator[bytes]:
     """Yield the content of a file, unpacked, in blocks of whole lines."""
-    with path.open("rb") as packed:
-        if path.suffix == ".zst":
-            with zstandard.open(packed, "rb") as stream:
-                yield from iter(lambda: b"".join(stream.readlines(_BLOCK_BYTES)), b"")
-        else:
-            yield from iter(lambda: b"".join(packed.readlines(_BLOCK_BYTES)), b"")
+    rest = b""
+    with open_trace(path) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            whole, newline, begun = (rest + block).rpartition(b"\n")
+            if newline:
+                yield whole + newline
+            rest = begun
+    if rest:
+        yield rest
 
 
 def stage_evidence(directory: RunDirectory, staging: Staging, redactor: Redactor | None) -> None:
@@ -102,7 +105,7 @@ def write_redacted(path: Path, out: BinaryIO, redactor: Redactor) -> None:
             value = _parsed(line)
             ended = b"\n" if line.endswith(b"\n") else b""
             text = json.dumps(redactor.value(value)).encode()
-            out.write((redactor.raw(line) if isinstance(value, str) else text + ended))
+            out.write(redactor.raw(line) if isinstance(value, str) else text + ended)
     elif path.suffix == ".zst":
         packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
         with packer.stream_writer(out, closefd=False) as packed:

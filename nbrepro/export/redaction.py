@@ -14,8 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from nbrepro.export.extract import Extract
+from nbrepro.export.renaming import find_new_names
 from nbrepro.export.secrets import find_secrets
 from nbrepro.model import Edge, Node, Statement, Value
+from nbrepro.vocabulary import footprint_iri
 
 _HOME = re.compile(
     r"(?<![\w.-])(?<![\w.-]/)(/(?:home|Users)/[^/\s\"'\\:;,<>|()]{1,64}|/root)(?![\w.-])"
@@ -167,19 +170,26 @@ class Redactor:
             return [self.value(inner, key) for inner in value]
         return value
 
-    def statements(self, statements: Iterable[Statement]) -> Iterator[Statement]:
+    def statements(self, extract: Extract) -> Iterator[Statement]:
         """Give the nodes and edges of a graph with stand-ins in names and properties; the run's
         node says in `redacted` how many of each sort there are."""
         noted = json.dumps(self.counts)
-        for one in statements:
-            properties = self._properties(one.properties)
-            if isinstance(one, Node):
-                if one.kind == "Run":
-                    properties["redacted"] = noted
-                yield Node(self.text(one.uid), one.kind, properties)
-            else:
-                ends = self.text(one.source), self.text(one.target)
-                yield Edge(one.relation, *ends, self.text(one.uid), properties)
+        names = find_new_names(extract, self.text)
+
+        def name(uid: str) -> str:
+            return names.get(uid) or self.text(uid)
+
+        for node in extract.nodes():
+            properties = self._properties(node.properties)
+            if node.kind == "Run":
+                properties["redacted"] = noted
+            elif node.kind == "Footprint":
+                properties["digest"] = name(node.uid).removeprefix(footprint_iri(""))
+            yield Node(name(node.uid), node.kind, properties)
+        for edge in extract.edges():
+            ends = name(edge.source), name(edge.target)
+            properties = self._properties(edge.properties)
+            yield Edge(edge.relation, *ends, name(edge.uid), properties)
 
     def _properties(self, properties: Mapping[str, Value]) -> dict[str, Value]:
         return {
