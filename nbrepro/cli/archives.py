@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nbrepro.cli.exporting import open_output, say_written
+from nbrepro.cli.exporting import find_evidence, open_output, say_written
 from nbrepro.cli.options import open_asked, run_argument, store_option
 from nbrepro.cli.progress import open_progress
 from nbrepro.config import Project, find_project
@@ -33,12 +33,10 @@ def archive_command(run: str, output: str | None, redact: bool, store: str | Non
     """
     from nbrepro.archives.contents import SUFFIX
     from nbrepro.export.archive import write_archive
-    from nbrepro.rundir import MANIFEST, RunDirectory
 
     with open_asked(store) as provenance, open_progress(sys.stderr.isatty()) as progress:
         asked = provenance.run(run)
-        place = provenance.project.runs / asked.id if provenance.project else None
-        directory = RunDirectory(place) if place and (place / MANIFEST).is_file() else None
+        directory = find_evidence(provenance, asked.id)
         target = output or f"{asked.id}{SUFFIX}"
         with open_output(target) as out:
             done = write_archive(asked, directory, out, redact=redact, tell=progress.counted)

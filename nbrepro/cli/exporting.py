@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -25,15 +25,20 @@ from nbrepro.errors import NotFoundError, UsageError
 from nbrepro.export.writers import ALIASES, FORMATS, find_format
 from nbrepro.formats import visible
 
+if TYPE_CHECKING:
+    from nbrepro.answers import Provenance
+    from nbrepro.rundir import RunDirectory
+
 STANDARD_OUTPUT = "-"
+CRATE = "ro-crate"
 
 
 @click.command("export", short_help="Write a run's graph in a standard format.")
 @run_argument
 @click.option(
     "-f", "--format", "name", required=True, metavar="FORMAT",
-    type=click.Choice([*FORMATS, "ro-crate", *ALIASES]),
-    help=f"One of: {', '.join((*FORMATS, 'ro-crate'))}; prov-o is turtle.",
+    type=click.Choice([*FORMATS, CRATE, *ALIASES]),
+    help=f"One of: {', '.join((*FORMATS, CRATE))}; prov-o is turtle.",
 )  # fmt: skip
 @click.option("-o", "--output", metavar="FILE|-", help="Where to (default: RUN and an ending).")
 @cell_option
@@ -46,6 +51,8 @@ STANDARD_OUTPUT = "-"
     "--redact/--no-redact", default=False,
     help="Replace user names, home paths, host names and secrets (default: no).",
 )  # fmt: skip
+@click.option("--with-data", is_flag=True, help="ro-crate: include data files as they still are.")
+@click.option("--license", "license_", metavar="URL|TEXT", help="ro-crate: the licence of it all.")
 @store_option
 def export_command(
     run: str,
@@ -56,9 +63,13 @@ def export_command(
     worker: str | None,
     lineage_of: str | None,
     redact: bool,
+    with_data: bool,
+    license_: str | None,
     store: str | None,
 ) -> None:
     """Write the graph of RUN, or of a part of it, in a standard format.
+
+    An ro-crate is a new directory, or a zip file where FILE ends in .zip.
 
     \b
     nbrepro export -f prov-json -o run.prov.json
@@ -67,15 +78,36 @@ def export_command(
     """
     from nbrepro.export.asked import find_part, open_extract
 
-    form = find_format(name)
+    crate = ALIASES.get(name, name) == CRATE
+    if not crate and (with_data or license_ is not None):
+        raise UsageError("--with-data and --license are for -f ro-crate")
     with open_asked(store) as provenance, open_progress(sys.stderr.isatty()) as progress:
         asked = provenance.run(run)
         part = find_part(asked, cell, task, worker, lineage_of)
-        with open_extract(asked, part, redact=redact, tell=progress.counted) as extract:
-            target = output or f"{asked.id}{form.suffix}"
-            with open_output(target) as out:
-                form.write(extract, out)
+        with open_extract(
+            asked, part, redact=redact and not crate, tell=progress.counted
+        ) as extract:
+            if crate:
+                from nbrepro.export.crates import write_crate
+
+                target = output or f"{asked.id}.crate.zip"
+                extract = write_crate(
+                    extract, None if part else find_evidence(provenance, asked.id), Path(target),
+                    with_data=with_data, redact=redact, license_=license_,
+                )  # fmt: skip
+            else:
+                target = output or f"{asked.id}{find_format(name).suffix}"
+                with open_output(target) as out:
+                    find_format(name).write(extract, out)
     say_written(target, len(extract), extract.run.get("redacted"))
+
+
+def find_evidence(provenance: Provenance, run: str) -> RunDirectory | None:
+    """Find the run directory of a run; None where it is not here."""
+    from nbrepro.rundir import MANIFEST, RunDirectory
+
+    place = provenance.project.runs / run if provenance.project else None
+    return RunDirectory(place) if place and (place / MANIFEST).is_file() else None
 
 
 def say_written(target: str, records: int, redacted: object) -> None:

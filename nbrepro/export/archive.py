@@ -7,22 +7,17 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 import zstandard
 
 import nbrepro
-from nbrepro.archives.contents import CONTENTS, GRAPH, Contents
+from nbrepro.archives.contents import CONTENTS, Contents
 from nbrepro.errors import MachineError
 from nbrepro.export.asked import redacted
-from nbrepro.export.evidence import see_evidence, stage_evidence
 from nbrepro.export.extract import Extract, Tell
-from nbrepro.export.redaction import Private, Redactor
-from nbrepro.export.staging import Staged, Staging
-from nbrepro.export.writers import FORMATS
+from nbrepro.export.members import find_redactor, stage_run
+from nbrepro.export.staging import Staged
 from nbrepro.model import RunId
 from nbrepro.rundir import RunDirectory
 from nbrepro.runs import Run
@@ -48,7 +43,7 @@ def write_archive(
     with (
         Extract(run.statements(), unique=True, tell=tell, noted=noted) as whole,
         redacted(whole, redactor := find_redactor(whole, directory) if redact else None) as extract,
-        staged(extract, directory, redactor) as staging,
+        stage_run(extract, directory, redactor) as staging,
     ):
         files = list(staging.files.values())
         contents = Contents(
@@ -63,34 +58,6 @@ def write_archive(
         extract.say("packing", 0, 0)
         _pack(contents, files, out)
     return contents
-
-
-def find_redactor(extract: Extract, directory: RunDirectory | None) -> Redactor:
-    """Gather what is private in a graph and its evidence, and give what replaces it."""
-    kept = [directory.read_manifest().token] if directory else []
-    private = Private(kept)
-    for statement in extract.statements():
-        private.see_statement(statement)
-    if directory is not None:
-        extract.say("looking for what is private", 0, 0)
-        see_evidence(directory, private)
-    return Redactor(private)
-
-
-@contextmanager
-def staged(
-    extract: Extract, directory: RunDirectory | None, redactor: Redactor | None
-) -> Iterator[Staging]:
-    """Give all files of an archive, the graph first."""
-    with tempfile.TemporaryDirectory() as folder:
-        staging = Staging(Path(folder))
-        staging.write(GRAPH, lambda out: FORMATS["nquads"].write(extract, out))
-        staging.write("prov.json", lambda out: FORMATS["prov-json"].write(extract, out))
-        staging.write("bom.cdx.json", lambda out: FORMATS["cyclonedx"].write(extract, out))
-        if directory is not None:
-            extract.say("reading the evidence", 0, 0)
-            stage_evidence(directory, staging, redactor)
-        yield staging
 
 
 def _pack(contents: Contents, files: list[Staged], out: BinaryIO) -> None:
