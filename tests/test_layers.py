@@ -13,10 +13,11 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nbrepro"
 
 LAYERS = {
-    "words": "errors model vocabulary resources config formats",
+    "words": "errors model tasks vocabulary resources config formats",
     "readers": "rundir trace engines notebook archives",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
+        " outputs"
     ),
     "engines": "stores queries sparql_text",
     "acts": (
