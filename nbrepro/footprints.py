@@ -77,6 +77,8 @@ class Judge:
 def belongs_to_footprint(path: str, role: Role, places: Places) -> bool:
     """Tell whether a file that is only taken in is part of a footprint."""
     if role is Role.DIRECTORY:
+        if split_sandbox(path) is not None:
+            return False  # each task's own: no two tasks would share a footprint
         return not under(path, places.project) or is_part_of_environment(path)
     return role in SOFTWARE_ROLES
 

@@ -10,7 +10,6 @@ from heapq import merge
 from nbrepro.classifier import Classifier, File, HostFiles, HostSoftware, file_of
 from nbrepro.footprints import Software, Taken
 from nbrepro.model import (
-    EngineWorker,
     Mode,
     OwnedAccess,
     OwnedExit,
@@ -18,7 +17,6 @@ from nbrepro.model import (
     Role,
     Sighting,
     Statement,
-    TaskRecord,
     Touch,
 )
 from nbrepro.provenance import (
@@ -30,11 +28,13 @@ from nbrepro.provenance import (
     RunStatements,
     Scribe,
     SoftwareUse,
+    settings,
     tasks,
     workers,
 )
 from nbrepro.rundir import Host, Manifest, Tracer, WorkerManifest
 from nbrepro.sandboxes import Declarations
+from nbrepro.tasks import EngineWorker, TaskRecord
 from nbrepro.touches import order
 from nbrepro.versions import VersionedTouch, Versions
 
@@ -195,6 +195,7 @@ class Graph:
         yield from RunStatements(scribe).statements()
         yield from workers(scribe)
         yield from tasks(scribe, self._declarations)
+        yield from settings(scribe)
         footprints = _Footprints(scribe, self._roles)
         files: list[Touch] = []
         for touch in self._touches:

@@ -21,10 +21,12 @@ from nbrepro.engines import read_engines
 from nbrepro.errors import UsageError
 from nbrepro.footprints import Judge
 from nbrepro.graph import Graph, all_tasks, all_workers
-from nbrepro.model import OWN_ENGINE, Ownership, TaskRecord
+from nbrepro.model import Ownership
 from nbrepro.owners import Window
+from nbrepro.produced import read_outputs
 from nbrepro.provenance import RunFacts
 from nbrepro.rundir import Manifest, RunDirectory, WorkerDirectory, WorkerManifest
+from nbrepro.tasks import OWN_ENGINE, TaskRecord
 from nbrepro.walk import (
     Observed,
     Source,
@@ -163,6 +165,8 @@ class Evidence:
             _counts(observed),
             tasks,
             all_workers(self.manifest, workers, tasks, self.engines.workers),
+            list(self.directory.read_environment()),
+            read_outputs(self.directory, self.cells),
         )
         return Graph(facts, touches, self.files(), self.software, software)
 

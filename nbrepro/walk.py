@@ -23,12 +23,13 @@ from typing import IO
 from nbrepro.errors import TraceError
 from nbrepro.footprints import FootprintFold, Judge, Software
 from nbrepro.graph import ProcessFold
-from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, TaskRecord, Touch, Unparsed
+from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, Touch, Unparsed
 from nbrepro.owners import Attribution, Window, owned
 from nbrepro.processes import Skipped, steps
 from nbrepro.provenance import ProcessRecord
 from nbrepro.rundir import CellRecord, HandleUse, open_trace
 from nbrepro.sandboxes import Sandboxes
+from nbrepro.tasks import TaskRecord
 from nbrepro.touches import TouchFold, fold_handles, order
 from nbrepro.trace import Summary, births, events, read_lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import jsonschema
@@ -10,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nbrepro.capture
 from nbrepro.engines import read_clocks, read_engines, read_submits
 from nbrepro.engines.clocks import Exchange, measure_clock
 from nbrepro.engines.submits import _FIELDS
 from nbrepro.engines.transactions import parse_transactions
 from nbrepro.errors import RunDirectoryError
-from nbrepro.model import OWN_ENGINE, TaskFile
 from nbrepro.resources import find_resources
 from nbrepro.rundir import RunDirectory
+from nbrepro.tasks import OWN_ENGINE, TaskFile
 
 SCHEMA = json.loads((find_resources("schemas") / "submits.schema.json").read_text())
 
@@ -261,6 +263,46 @@ def test_mini_tasks_are_of_the_cell_that_declared_the_file(tmp_path):
     assert first.inputs == (TaskFile("raw.txt", "/d/raw.txt"),)
     assert (other.execution, other.sandbox, other.inputs) == (0, "mini.2", ())
     assert (elsewhere.worker, elsewhere.sandbox) == ("2.2.2.2:2", "mini.1")
+
+
+MADE = """2020000 9 WORKER {hash} CONNECTION 1.1.1.1:1
+2030000 9 WORKER {hash} CACHE_UPDATE task-rnd-a 32 20000 77
+2040000 9 WORKER {hash} CACHE_UPDATE file-rnd-b 32 1 77
+2090000 9 WORKER {hash} CACHE_UPDATE task-rnd-a 32 30000 77
+"""
+DEBUG = """0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task cooked.txt task-rnd-a 0 0 0755
+0 vine_manager[4]vine: rx from w1 (1.1.1.1:1): cache-update task-rnd-a 5 0 32 33188 2 1 X
+0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task cooked.txt task-rnd-a 0 32 0755
+0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task raw.txt task-rnd-c 0 32 0755
+0 vine_manager[4]vine: rx from w1 (1.1.1.1:1): cache-invalid task-rnd-c 12
+0 vine_manager[4]vine: rx from w1 (1.1.1.1:1): cache-update task-rnd-a 5 0 32 33188 3 1 X
+0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task cooked.txt task-rnd-a 0 32 0755
+"""
+
+
+def test_mini_tasks_have_the_ends_that_the_manager_was_told_of(tmp_path):
+    debug = tmp_path / "debug"
+    debug.write_text(DEBUG)
+    minis = probe("taskvine_logs.py")["minis_sent"](debug)
+    directory = directory_with(
+        tmp_path,
+        event("taskvine", "manager", 1, manager="m:9123", logs="/r/vine-logs"),
+        event("taskvine", "minis", manager="m:9123", minis=minis),
+    )
+    log = directory.path / "taskvine-9123.transactions"
+    log.write_text(MADE.format(hash=HASH))
+    tasks = read_engines(directory).tasks
+    assert [(t.function, t.status, t.started_ns // 10**6, t.ended_ns // 10**6) for t in tasks] == [
+        ("cooked.txt", "ok", 2010, 2030),
+        ("cooked.txt", "ok", 2060, 2090),
+        ("raw.txt", "failed", 0, 0),
+        ("cooked.txt", "unknown", 0, 0),
+    ]
+
+
+def probe(name):
+    """Execute a file of the probe by itself, as an observed kernel does."""
+    return runpy.run_path(str(Path(nbrepro.capture.__file__).parent / "probes" / name))
 
 
 def test_what_taskvine_stages_itself_is_no_input_of_the_notebooks(tmp_path):

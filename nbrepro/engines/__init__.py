@@ -8,8 +8,8 @@ from nbrepro.engines.clocks import Clock
 from nbrepro.engines.dask import DaskLog
 from nbrepro.engines.submits import Submit, read_submits
 from nbrepro.engines.taskvine import TaskVineLog
-from nbrepro.model import EngineWorker, TaskRecord
 from nbrepro.rundir import RunDirectory
+from nbrepro.tasks import EngineWorker, TaskRecord
 
 __all__ = ["Clock", "Engines", "Submit", "read_clocks", "read_engines", "read_submits"]
 

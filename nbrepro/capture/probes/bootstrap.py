@@ -3,8 +3,8 @@
 This is the only part of nbrepro that runs inside the observed kernel, perhaps in an environment
 where nbrepro is not installed: the standard library is all it needs (Python >= 3.8). TRACE is
 empty unless this probe is the tracer itself; SUBMITS is the log of what distributed engines are
-given, empty for none. What the notebook can see of its process (sys.path, sys.argv, the
-environment, loaded modules) is as `python -m` makes it.
+given, empty for none, and beside it lies that of the environment. What the notebook can see of its
+process (sys.path, sys.argv, the environment, loaded modules) is as `python -m` makes it.
 """
 
 import os
@@ -26,17 +26,26 @@ def read_file(name):
     return run, source
 
 
+def run_file(name):
+    """Execute the file `name` beside this one now, and give its names and its text."""
+    run, source = read_file(name)
+    return run(), source
+
+
 def install(token, trace, log):
     """Put the probe into this interpreter."""
-    run_marks, source = read_file("marks.py")
-    marks = run_marks()
+    marks, source = run_file("marks.py")
     marks["keep"](marks, source, "/nbrepro-marker/" + token + "/")
-    imports = read_file("imports.py")[0]()["PostImport"]()
+    imports = run_file("imports.py")[0]["PostImport"]()
     if trace:
-        read_file("audit.py")[0]()["install"](trace, marks, imports)
-    for part in ("cells.py", "pools.py", "aio.py"):
-        read_file(part)[0]()["install"](marks, imports)
-    submits = read_file("submits.py")[0]()["Submits"](log, marks)
+        run_file("audit.py")[0]["install"](trace, marks, imports)
+    environment = log and os.path.join(os.path.dirname(log), "environment.jsonl")
+    end_cell = run_file("environ.py")[0]["install"](environment, marks)
+    view = run_file("variables.py")[0]["View"](log, run_file("reaching.py")[0]) if log else None
+    run_file("cells.py")[0]["install"](marks, imports, end_cell, view)
+    for part in ("pools.py", "aio.py"):
+        run_file(part)[0]["install"](marks, imports)
+    submits = run_file("submits.py")[0]["Submits"](log, marks)
     install_engines(marks, imports, submits)
     sys.meta_path.insert(0, imports)
     marks["mark"]("kernel", "loaded", str(os.getpid()))
@@ -48,6 +57,8 @@ def install_engines(marks, imports, submits):
     All are read now, that no cell is said to read them, but compiled when an engine is imported:
     most notebooks import none.
     """
+    from functools import partial
+
     run_worker, source = read_file("dask_worker.py")
     run_dask = read_file("dask.py")[0]
     run_logs = read_file("taskvine_logs.py")[0]
@@ -62,10 +73,15 @@ def install_engines(marks, imports, submits):
     def install_taskvine():
         run_taskvine()["install"](marks, imports, submits, run_logs(), run_collecting())
 
-    imports.once_after(["distributed.client"], install_dask)
-    imports.once_after(
-        ["ndcctools.taskvine.manager", "ndcctools.poncho.package_serverize"], install_taskvine
-    )
+    for engine, act, modules in (
+        ("dask", install_dask, ["distributed.client"]),
+        (
+            "taskvine",
+            install_taskvine,
+            ["ndcctools.taskvine.manager", "ndcctools.poncho.package_serverize"],
+        ),
+    ):
+        imports.once_after(modules, partial(submits.guarded, engine, "its probe", act))
 
 
 def restore(module, arguments):
@@ -100,6 +116,7 @@ def prepare():
         "prepare",
         "read_file",
         "restore",
+        "run_file",
         "sys",
     ):
         globals().pop(name, None)
