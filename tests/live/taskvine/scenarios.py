@@ -13,6 +13,7 @@ A scenario is `notebooks/NAME.py`, in the percent format of the corpus, its firs
 
 from __future__ import annotations
 
+import collections
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -108,3 +109,22 @@ def told(notebook: NotebookNode, word: str) -> list[dict[str, Any]]:
     ]
     lines = "".join(texts).splitlines()
     return [json.loads(line[len(word) :]) for line in lines if line.startswith(f"{word} ")]
+
+
+def check_truths(play: Play, kinds: dict[str, int]) -> None:
+    """Check that each task told its truth once, from a worker, and from the sandbox of its kind."""
+    assert collections.Counter(task["kind"] for task in play.tasks) == kinds
+    assert len({task["number"] for task in play.tasks}) == len(play.tasks)
+    for task in play.tasks:
+        assert task["host"] in {"w1", "w2", "w3"}
+        stem = "func" if task["kind"] == "FunctionCall" else "task"
+        assert task["sandbox"].endswith(f"/{stem}.{task['number']}")
+
+
+def check_outputs(play: Play, hosts: Hosts) -> None:
+    """Check that all outputs that came home, and only inputs besides, are the manager's writes."""
+    told = {outside for task in play.tasks for _, outside in task["writes"] if outside}
+    written = {path for path, kind in hosts.manager.written().items() if kind == "file"}
+    assert {path for path in written if path.startswith("/work/results/")} == told
+    inputs = {outside for task in play.tasks for _, outside in task["reads"] if outside}
+    assert inputs <= written

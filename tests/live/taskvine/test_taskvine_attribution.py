@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -104,16 +104,32 @@ def observe(opened: Hosts, name: str, timeout_s: float = 240) -> scenarios.Play:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["plain-tasks", "two-cells-submit", "function-calls", "library-stays", "futures-executor",
-     "dask-vine"],
-)  # fmt: skip
-def test_each_task_touched_what_it_says(open_hosts: OpenHosts, name: str):
+    ("name", "kinds"),
+    [
+        ("plain-tasks", {"Task": 8, "PythonTask": 3}),
+        ("two-cells-submit", {"Task": 12}),
+        ("function-calls", {"FunctionCall": 9}),
+        ("library-stays", None),
+        ("futures-executor", None),
+        ("dask-vine", None),
+    ],
+)
+def test_each_task_touched_what_it_says(
+    open_hosts: OpenHosts, name: str, kinds: dict[str, int] | None
+):
     opened = open_hosts()
     for host in opened.workers:
         host.put(CALIBRATION, "calibration\n")
-    check_attribution(opened, observe(opened, name))
+    play = observe(opened, name)
+    if kinds:
+        scenarios.check_truths(play, kinds)
+        scenarios.check_outputs(play, opened)
+    check_attribution(opened, play)
     check_workers(opened)
+    if name == "two-cells-submit":
+        assert Counter(task["cell"] for task in play.tasks) == {3: 6, 4: 6}
+        (said,) = scenarios.told(play.notebook, "@cell")
+        assert said["changes"] >= 2
 
 
 def test_what_a_map_runs_on_the_manager_is_the_cells_own(open_hosts: OpenHosts):
@@ -152,6 +168,9 @@ def test_undeclared_and_unused_inputs_and_drift_are_reported(open_hosts: OpenHos
     for host in opened.workers:
         host.put(CALIBRATION, f"calibration of {host.name}\n")
     play = observe(opened, "undeclared-reads")
+    scenarios.check_truths(play, {"Task": 6})
+    scenarios.check_outputs(play, opened)
+    assert len(play.task_hosts()) > 1
     check_attribution(opened, play)
     drift = [row for row in ask(opened, "drift") if row["subject"] == CALIBRATION]
     assert {row["host"] for row in drift} == {task["host"] for task in play.tasks}
@@ -185,9 +204,15 @@ def test_the_attempt_of_a_killed_worker_stands_apart(open_hosts: OpenHosts):
         time.sleep(0.05)
     victim.kill()
     play = scenarios.finish(opened, program, 240)
+    scenarios.check_truths(play, {"Task": 6})
+    scenarios.check_outputs(play, opened)
+    assert set(play.task_hosts()) <= {"w1", "w3"}
+    (left,) = [path for path in victim.written() if path.endswith("/partial.txt")]
+    number = int(left.split("/task.")[1].split("/")[0])
+    assert number in {task["number"] for task in play.tasks}
     attempts = ask(opened, "tasks")
     repeated = {number_of(row["task"]) for row in attempts if row["attempt"] > 1}
-    assert repeated
+    assert number in repeated
     lost = [row for row in attempts if number_of(row["task"]) in repeated and row["attempt"] == 1]
     assert {row["observed"] for row in lost} == {False}
     assert {w["host"] for w in ask(opened, "workers") if w["status"] != "ok"} == {"w2"}
@@ -226,7 +251,8 @@ def test_workers_of_a_factory_elsewhere_bring_their_own_traces(open_hosts: OpenH
 def test_a_thousand_short_tasks_are_told_apart(open_hosts: OpenHosts):
     opened = open_hosts()
     play = observe(opened, "thousand-tasks", 500)
-    assert len(play.tasks) == 1000
+    scenarios.check_truths(play, {"Task": 1000})
+    assert set(play.task_hosts()) == {"w1", "w2", "w3"}
     check_attribution(opened, play)
     (told,) = scenarios.told(play.notebook, "@cell")
     print(f"1,000 tasks on 3 observed workers took {told['seconds']:.1f} s")
