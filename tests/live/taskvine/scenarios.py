@@ -56,11 +56,12 @@ def scenario_names() -> list[str]:
     return sorted(path.stem for path in NOTEBOOKS.glob("[!_]*.py"))
 
 
-def load_scenario(name: str) -> corpus.Case:
-    """Load a scenario with the prelude as its first cell."""
-    case = corpus.load_case(str(NOTEBOOKS / name))
+def load_scenario(*names: str) -> corpus.Case:
+    """Load a scenario with the prelude as its first cell; of several, one after another."""
+    cases = [corpus.load_case(str(NOTEBOOKS / name)) for name in names]
     prelude = (NOTEBOOKS / "_prelude.py").read_text().strip()
-    return replace(case, name=name, cells=(("code", prelude), *case.cells))
+    cells = [cell for case in cases for cell in case.cells]
+    return replace(cases[0], name=names[0], cells=(("code", prelude), *cells))
 
 
 def start_workers(
@@ -96,10 +97,12 @@ def _worker_outputs(hosts: Hosts) -> str:
     return "".join(f"\n{each.host}: {each.output[-500:]}" for each in programs)
 
 
-def play(hosts: Hosts, name: str, command: Sequence[str] = PLAIN, timeout_s: float = 240) -> Play:
-    """Execute a scenario whose workers were started."""
-    program = start_notebook(hosts.manager, load_scenario(name), command)
-    return finish(hosts, program, timeout_s)
+def play(
+    hosts: Hosts, names: str | Sequence[str], command: Sequence[str] = PLAIN, timeout_s: float = 240
+) -> Play:
+    """Execute a scenario, or several in one notebook, whose workers were started."""
+    case = load_scenario(*([names] if isinstance(names, str) else names))
+    return finish(hosts, start_notebook(hosts.manager, case, command), timeout_s)
 
 
 def told(notebook: NotebookNode, word: str) -> list[dict[str, Any]]:
