@@ -15,7 +15,7 @@ from observing import Observed, observe, run_plainly, write_notebook
 
 from nbrepro.cli.program import program
 from nbrepro.config import Project
-from nbrepro.engines import read_tasks, read_workers
+from nbrepro.engines import read_engines
 from nbrepro.ingest import ingest
 from nbrepro.resources import find_resources
 from nbrepro.rundir import SUBMITS
@@ -78,7 +78,7 @@ def test_tasks_are_marked_in_their_threads_and_nothing_else_changes(tmp_path, pr
         jsonschema.validate(event, schema)
     assert not [e for e in events if e["event"] == "problem"]
 
-    tasks = read_tasks(observed.directory)
+    tasks = read_engines(observed.directory).tasks
     marks = task_marks(observed)
     starts = {(execution, key) for _, edge, execution, key in marks if edge == "start"}
     in_threads = {(t.execution, t.task) for t in tasks if t.observed}
@@ -129,11 +129,12 @@ def test_what_a_slow_worker_tells_is_asked_for_and_logged_once(tmp_path):
     """Workers' words overtake one another on a busy machine: here they are two seconds late."""
     observed = observe(write_notebook(tmp_path, LATE))
     assert observed.outcome.status == "ok", observed.outcome.error
-    tasks = read_tasks(observed.directory)
+    engines = read_engines(observed.directory)
+    tasks = engines.tasks
     assert [(t.execution, t.function, t.status, t.attempt) for t in tasks] == [
         (number, "double", "ok", 1) for number in (2, 3) for _ in range(4)
     ]
-    assert len(read_workers(observed.directory)) == 2
+    assert len(engines.workers) == 2
     assert all(task.observed and task.worker for task in tasks)
     assert not [e for e in events_of(observed) if e["event"] == "problem"]
     check_workers_that_share_a_process(tmp_path, observed)

@@ -12,8 +12,8 @@ from typing import Any
 from nbrepro.engines.clocks import Clock, measure_clock
 from nbrepro.engines.submits import Submit, observed_by
 from nbrepro.engines.transactions import Transactions, Try, parse_transactions
-from nbrepro.model import OWN_ENGINE, TaskFile, TaskRecord
 from nbrepro.rundir import RunDirectory
+from nbrepro.tasks import OWN_ENGINE, TaskFile, TaskRecord
 
 ENGINE = "taskvine"
 _OWN_CATEGORY = "nbrepro-collect"  # the tasks that fetch the workers' traces
@@ -37,35 +37,36 @@ class _Manager:
         return self.name.rpartition(":")[2]
 
 
-def taskvine_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskRecord]:
-    """Give the attempts at each task in order of number; tasks that never ran have one.
+class TaskVineLog:
+    """What the submit log tells of TaskVine's tasks, once `follow` was given each event in order.
 
     Times are by the manager's clock: from sending a task to a worker until it tells the end.
     """
-    return [r for manager in _managers(submits) for r in _records(manager, directory)]
 
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self._managers: dict[str, _Manager] = {}
 
-def taskvine_clocks(
-    submits: Sequence[Submit], directory: RunDirectory
-) -> dict[str, tuple[str, Clock]]:
-    """Give address and clock of the workers that have directories of their own, by their ids."""
-    found = {}
-    for manager in _managers(submits):
-        log = _read_transactions(manager, directory)
-        connections = {address: name for name, address in log.addresses.items()}
-        for address, said in manager.workers.items():
-            exchanges = log.exchanges.get(connections.get(address, ""), ())
-            found[str(said["nbrepro_worker"])] = (address, measure_clock(exchanges))
-    return found
-
-
-def _managers(submits: Sequence[Submit]) -> list[_Manager]:
-    managers: dict[str, _Manager] = {}
-    for submit in submits:
+    def follow(self, submit: Submit) -> None:
+        """Note one event; what is not TaskVine's is passed over."""
         if submit.engine == ENGINE and "manager" in submit.fields:
             name = submit.fields["manager"]
-            _follow(submit, managers.setdefault(name, _Manager(name)))
-    return list(managers.values())
+            _follow(submit, self._managers.setdefault(name, _Manager(name)))
+
+    def tasks(self) -> list[TaskRecord]:
+        """Give the attempts at each task in order of number; tasks that never ran have one."""
+        return [r for m in self._managers.values() for r in _records(m, self._directory)]
+
+    def clocks(self) -> dict[str, tuple[str, Clock]]:
+        """Give address and clock of the workers that have directories of their own, by id."""
+        found = {}
+        for manager in self._managers.values():
+            log = _read_transactions(manager, self._directory)
+            connections = {address: name for name, address in log.addresses.items()}
+            for address, said in manager.workers.items():
+                exchanges = log.exchanges.get(connections.get(address, ""), ())
+                found[str(said["nbrepro_worker"])] = (address, measure_clock(exchanges))
+        return found
 
 
 def _follow(submit: Submit, manager: _Manager) -> None:

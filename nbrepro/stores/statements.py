@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pyoxigraph as ox
 
 from nbrepro.model import Edge, Node, Statement, Value
-from nbrepro.stores.terms import time_text
+from nbrepro.stores.forms import from_form
+from nbrepro.stores.terms import CONVERSIONS
 from nbrepro.vocabulary import (
     KINDS,
     NBR,
@@ -16,7 +17,6 @@ from nbrepro.vocabulary import (
     REFERENCES,
     RELATIONS,
     STANDARD_PROPERTIES,
-    XSD,
     from_text,
     property_iri,
 )
@@ -57,8 +57,13 @@ class _Described:
 def read_statements(quads: Iterable[ox.Quad]) -> Iterator[Statement]:
     """Yield each statement once, nodes before edges, both sorted by what they name.
 
-    What no statement is written as (a stranger's triple) is not yielded.
+    The quads are those of a whole run. What no statement is written as (a stranger's triple) is
+    not yielded.
     """
+    yield from from_form(_written(quads))
+
+
+def _written(quads: Iterable[ox.Quad]) -> Iterator[Statement]:
     subjects: dict[str, _Described] = {}
     for quad in quads:
         if isinstance(quad.subject, ox.NamedNode):
@@ -129,13 +134,4 @@ def _name(predicate: str) -> str:
 def _value(term: ox.Literal | ox.NamedNode) -> Value:
     if isinstance(term, ox.NamedNode):
         return term.value
-    convert = _CONVERSIONS.get(term.datatype.value, from_text)
-    return convert(term.value)
-
-
-_CONVERSIONS: dict[str, Callable[[str], Value]] = {
-    XSD + "integer": int,
-    XSD + "double": float,
-    XSD + "boolean": "true".__eq__,
-    XSD + "dateTime": time_text,
-}
+    return CONVERSIONS.get(term.datatype.value, from_text)(term.value)
