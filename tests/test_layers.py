@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nbrepro"
 
 LAYERS = {
-    "words": "errors model tasks vocabulary resources config formats",
+    "words": "errors model tasks vocabulary resources conformity config formats",
     "readers": "rundir trace engines notebook archives",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
