@@ -48,6 +48,7 @@ class Flow(CallRules):
         self.watched: frozenset[str] = frozenset()
         self.shown: list[int] = []
         self.earlier: list[int] = []
+        self.counts: dict[int, int] = {}
         self.execution = 0
         self._needs = NeedSet({})
         self._running: set[Body] = set()
@@ -121,7 +122,7 @@ class Flow(CallRules):
         if name in _SHOWN:
             self._need_shown(_SHOWN.index(name))
         elif _HISTORY.fullmatch(name):
-            self._need_all(f"{name} counts every execution", name)
+            self._need_history(name)
         held = self.names.get(name)
         if held is not None:
             self._need_makers(held.binders, name)
@@ -147,6 +148,16 @@ class Flow(CallRules):
     def _need_shown(self, back: int) -> None:
         for execution in self.shown[-1 - back :]:
             self._needs.add(Need(execution, ("_",), EXACT, "shows the value that _ is"))
+
+    def _need_history(self, name: str) -> None:
+        """Need what IPython's history of inputs and outputs is asked for, by its number."""
+        number = int(name.lstrip("_i")) if name.lstrip("_i").isdecimal() else 0
+        found = self.counts.get(number)
+        reason, how = f"is number {number} in the history", EXACT
+        for execution in [found] if found else list(self.earlier):
+            how = EXACT if found else POSSIBLE
+            reason = reason if found else f"is in the history that {name} shows"
+            self._needs.add(Need(execution, (name,), how, reason, "history"))
 
     def _need_all(self, reason: str, name: str) -> None:
         for execution in self.earlier:
