@@ -13,6 +13,7 @@ from dataclasses import replace
 from nbrepro.rundir import NamesView
 from nbrepro.variables.calls import CallRules
 from nbrepro.variables.held import EXACT, POSSIBLE, Held, Makers, Why, merge_names
+from nbrepro.variables.knowledge import PLOTTING_MODULES
 from nbrepro.variables.needs import Need, NeedSet
 from nbrepro.variables.operations import (
     Bind,
@@ -129,8 +130,12 @@ class Flow(CallRules):
             self._need_makers(held.changes, name)
             if held.module:
                 self.needs_module(held.module)
+                if held.module.partition(".")[0] in PLOTTING_MODULES:
+                    self.read_state("matplotlib", f"uses {name}")
         self._need_unknown(name, held)
         if held is not None and runs:
+            if any(body.keeps_state for body in held.bodies):
+                self.change([name], f"may run code that {name} holds")
             self._run_bodies(held.bodies)
 
     def _need_makers(self, makers: Makers, name: str, kind: str = "variable") -> None:
@@ -183,7 +188,7 @@ class Flow(CallRules):
         same = frozenset[int]() if value.module else frozenset({self.new_object()})
         self.names[name] = Held(
             {self.execution: why}, {}, same, may, bodies,
-            value.module, self.kind_of(value),
+            value.module, "" if value.module else self.kind_of(value),
         )  # fmt: skip
 
     def new_object(self) -> int:
