@@ -270,6 +270,10 @@ class Run:
     def _flow(self) -> Flow:
         return Flow(self.edges())
 
+    def software(self) -> Rows[SoftwareRow]:
+        """List the software files of every execution's footprint."""
+        return self._software
+
     @cached_property
     def _software(self) -> Rows[SoftwareRow]:
         return from_table(SoftwareRow, self._ask("software-of-cell"))
