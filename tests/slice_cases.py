@@ -111,7 +111,7 @@ class Server:
     def run(self, cells: Iterable[str], folder: Path, log: Path | None = None) -> Ran:
         """Run cells one after the other in `folder`, which is made; with `log`, note the views."""
         assert self._process.stdin and self._process.stdout
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         job = {"cells": list(cells), "folder": str(folder), "log": str(log or "")}
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -171,6 +171,7 @@ def make_shell() -> Any:
 def answer_job(shell: Any, job: dict[str, Any]) -> str:
     """Run one job in this process, which is its own."""
     os.chdir(job["folder"])
+    sys.path[0] = job["folder"]
     view = None
     if job["log"]:
         spaces = {}

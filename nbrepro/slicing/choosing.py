@@ -71,7 +71,7 @@ class Slicer:
     def __post_init__(self) -> None:
         records = self.history.records
         variables = find_needs(records, self.history.views)
-        self.needs = join_needs(variables, FileLinks(records).needs(self.edges))
+        self.needs = join_needs(variables, FileLinks(records, self.history.sizes).needs(self.edges))
 
     def slice_of(self, execution: int) -> Slice:
         """Give the slice of one execution."""

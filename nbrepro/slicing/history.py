@@ -40,6 +40,7 @@ class History:
     manifest: Manifest | None = None
     notebook: NotebookNode | None = None
     executed: NotebookNode | None = None
+    sizes: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def record(self, execution: int) -> CellRecord:
@@ -73,6 +74,7 @@ def read_history(run: Run) -> History:
         directory.read_manifest(),
         _read(path / NOTEBOOK),
         _read(path / EXECUTED),
+        {one.sha256: one.size for one in directory.read_sightings() if one.sha256},
         [] if views else [NO_VIEW],
     )
 

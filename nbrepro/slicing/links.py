@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from nbrepro.lineage import GENERATED, INVALIDATED, USED
@@ -26,9 +26,11 @@ _LOOKS = re.compile(
 
 
 class FileLinks:
-    """Walks through a run's edges in order of execution."""
+    """Walks through a run's edges in order of execution; `sizes` in bytes are by sha256."""
 
-    def __init__(self, records: Sequence[CellRecord]) -> None:
+    def __init__(self, records: Sequence[CellRecord], sizes: Mapping[str, int]) -> None:
+        self._sizes = sizes
+        self._contents: dict[str, str] = {}
         self._sources = {record.execution: record.source for record in records}
         self._makers: dict[str, int] = {}
         self._of_path: dict[str, int] = {}
@@ -54,8 +56,7 @@ class FileLinks:
             name = posixpath.basename(edge.path)
             if maker is not None and edge.mode != GENERATED:
                 yield _need(maker, edge.path, EXACT, f"wrote {name}")
-            if edge.mode == GENERATED and edge.path in self._of_path:
-                # Whether it was emptied before is not told by the graph.
+            if edge.mode == GENERATED and self._may_append(edge):
                 yield _need(self._of_path[edge.path], edge.path, POSSIBLE, f"wrote {name} before")
             if edge.mode == USED and edge.role == Role.DIRECTORY:
                 for other, what in self._within[edge.path].items():
@@ -65,6 +66,12 @@ class FileLinks:
             for other, path in self._changed.items():
                 name = posixpath.basename(path)
                 yield _need(other, path, POSSIBLE, f"wrote or removed {name}, if that is asked")
+
+    def _may_append(self, edge: EdgeRow) -> bool:
+        """Tell whether a file may hold what it held before: the graph does not tell that."""
+        before = self._sizes.get(self._contents.get(edge.path, ""), 0)
+        now = self._sizes.get(edge.sha256 or "", before)
+        return edge.path in self._of_path and now >= before
 
     def _above(self, path: str) -> Iterator[Need]:
         """Need what made the directories that a path lies in."""
@@ -89,6 +96,7 @@ class FileLinks:
             if edge.mode == GENERATED:
                 self._makers[edge.version] = execution
                 self._of_path[edge.path] = execution
+                self._contents[edge.path] = edge.sha256 or ""
 
 
 def _need(execution: int, path: str, certainty: str, reason: str) -> Need:
