@@ -33,8 +33,8 @@ def open_provenance(
 ) -> Provenance:
     """Open what was recorded: the store of the project around `path` (default: here), or `store`.
 
-    `store` may be a file too: an archive of a run, or PROV-JSON. Raises NotFoundError where there is
-    none, StoreError where it cannot be opened.
+    `store` may be a file too: an archive of a run, or PROV-JSON. Raises NotFoundError where there
+    is none, StoreError where it cannot be opened.
     """
     from nbrepro.stores import open_store
     from nbrepro.stores.names import locate

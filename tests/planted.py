@@ -66,7 +66,7 @@ def _opened(pid: int, at: float, path: str, flags: str = "O_RDONLY|O_CLOEXEC") -
 
 TRACE = "\n".join(
     [
-        _line(7, 0.0, f'execve("{PYTHON}", ["{PYTHON}", "-m", "ipykernel"], 0x7ff /* 9 vars */) = 0'),
+        _line(7, 0.0, f'execve("{PYTHON}", ["{PYTHON}", "-m", "x"], 0x7ff /* 9 vars */) = 0'),
         _mark(1.0, "cell/start/1/c1"),
         _opened(7, 1.1, f"{HOME}/study/in.csv"),
         _opened(7, 1.2, NUMPY),

@@ -28,7 +28,7 @@ from nbrepro.export.importing import import_archive
 from nbrepro.ingest import ingest
 from nbrepro.rundir import RunDirectory
 from nbrepro.stores import open_store
-from tests.planted import PRIVATE, RUN, make_planted, text_of
+from tests.planted import PRIVATE, RUN, SECRETS, make_planted, text_of
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +135,8 @@ def test_nothing_private_is_in_a_redacted_archive(planted, content):
             data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
         assert [word for word in PRIVATE if word in text_of(data) or word in name] == [], name
     whole = "".join(text_of(data) for data in unpack(content).values())
-    assert [word for word in PRIVATE if word not in whole] == ["ghp_abcdefghijklmnopqrstuvwxyz012345",
-        "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.sflKxwRJSMeKKF2"]  # fmt: skip
+    # The two of the command line are in the trace alone, which is packed once more.
+    assert [word for word in PRIVATE if word not in whole] == [*SECRETS[4:]]
 
 
 def test_redacted_evidence_gives_the_redacted_graph_again(planted, tmp_path):

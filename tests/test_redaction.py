@@ -1,4 +1,4 @@
-"""What is private is in no export and no archive that is redacted; references lead where they led."""
+"""Nothing private is in an export or archive that is redacted; references lead where they led."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from nbrepro.export.provrecords import PERIOD
 from nbrepro.model import Edge, Node, Statement, Value
 from nbrepro.stores.statements import property_name
 from nbrepro.validity.provjson import Document
@@ -14,6 +15,7 @@ from nbrepro.vocabulary import KINDS, PROV, RELATIONS
 _KINDS = {kind.classes[0]: name for name, kind in KINDS.items()}
 _PLAIN = {relation.plain: name for name, relation in RELATIONS.items()}
 _LABEL, _LOCATION, _TYPE = PROV + "label", PROV + "location", PROV + "type"
+_NAMES = {_LABEL: "label", **{iri: name for name, iri in PERIOD.items()}}
 _NUMBERS = frozenset({"int", "long", "integer", "short", "byte"})
 
 
@@ -48,7 +50,7 @@ def _node_properties(record: Record, attributes: list[tuple[str, Any]]) -> dict[
 def _properties(attributes: list[tuple[str, Any]]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for iri, value in attributes:
-        name = "label" if iri == _LABEL else property_name(iri)
+        name = _NAMES.get(iri) or property_name(iri)
         if name and iri != _TYPE and iri not in _PLAIN and iri != _LOCATION:
             found[name] = to_value(value)
     return found
