@@ -21,6 +21,7 @@ from nbrepro.model import (
     Statement,
     Touch,
 )
+from nbrepro.packages.standins import find_source
 from nbrepro.provenance import (
     FileStatements,
     Footprints,
@@ -111,9 +112,11 @@ class Classifier:
         self._own = [RoleRule(r["pattern"], Role(r["role"])) for r in settings.get("roles", ())]
         self._places: dict[str, Places] = {}
         self._packages: dict[_File, Package | None] = {}
+        self._altered: dict[_File, str] = {}
         for host in software:
             self._places.setdefault(host.host, Places.from_roots(host.roots))
             self._packages.update({(host.host, o.path): o.package for o in host.owners})
+            self._altered.update({(host.host, o.path): o.sha256 for o in host.owners if o.sha256})
         self._facts = _file_facts(touches, self._packages)
         self._roles: dict[_File, Classification] = {}
 
@@ -129,6 +132,10 @@ class Classifier:
     def package(self, file: _File) -> Package | None:
         """Give the package that owns a file."""
         return self._packages.get(file)
+
+    def altered(self, file: _File) -> str:
+        """Give the sha256 of a file that is not what its package's record says, else nothing."""
+        return self._altered.get(file, "")
 
     def is_software(self, touch: Touch) -> bool:
         """Tell whether a touch goes into a footprint: software that was only taken in."""
@@ -267,7 +274,8 @@ def statements(
         if touch.mode is Mode.CONNECT:
             yield from describer.connection(touch, roles.role(file_of(touch)))
     files = [t for t in touches if t.mode is not Mode.CONNECT and not roles.is_software(t)]
-    yield from _file_statements(describer, roles, assign_versions(files, hosts))
+    versions = assign_versions(files, hosts)
+    yield from _file_statements(describer, roles, versions, _sources_of_code(hosts))
     yield from _footprints(scribe, roles, [t for t in touches if roles.is_software(t)])
 
 
@@ -298,8 +306,24 @@ def _with_kinds(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[To
     return [touch._replace(kind=touch.kind or kinds.get(file_of(touch), "")) for touch in touches]
 
 
+def _sources_of_code(hosts: Sequence[HostFiles]) -> dict[_File, str]:
+    """Give the digests of the Python sources that were seen, the last of each.
+
+    An interpreter that finds byte-code looks at its source without opening it.
+    """
+    return {
+        (host.host, sighting.path): sighting.sha256
+        for host in hosts
+        for sighting in host.sightings
+        if sighting.sha256 and sighting.path.endswith(".py")
+    }
+
+
 def _file_statements(
-    describer: FileStatements, roles: Classifier, touched: Sequence[VersionedTouch]
+    describer: FileStatements,
+    roles: Classifier,
+    touched: Sequence[VersionedTouch],
+    sources: Mapping[_File, str],
 ) -> Iterator[Statement]:
     versions = {
         version.number: version
@@ -315,7 +339,10 @@ def _file_statements(
     }
     for number, version in sorted(versions.items()):
         file = (hosts[number], version.path)
-        yield from describer.version(version, roles.role(file), roles.package(file), file[0])
+        made_of = sources.get((file[0], find_source(version.path)), "")
+        yield from describer.version(
+            version, roles.role(file), roles.package(file), file[0], made_of
+        )
     for one in touched:
         host, path = file_of(one.touch)
         role = roles.role((host, path))
@@ -345,7 +372,7 @@ def _footprints(scribe: Scribe, roles: Classifier, touches: Sequence[Touch]) -> 
     by_owner: dict[Owner, dict[_File, SoftwareUse]] = defaultdict(dict)
     for touch in touches:
         file = file_of(touch)
-        use = SoftwareUse(touch.path, roles.role(file), roles.package(file))
+        use = SoftwareUse(touch.path, roles.role(file), roles.package(file), roles.altered(file))
         by_owner[touch.owner].setdefault(file, use)
     footprints = Footprints()
     for owner in sorted(by_owner):

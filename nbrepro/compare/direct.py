@@ -69,7 +69,7 @@ def given_packages(
             if known.kind == "package":
                 yield Given("package", name, _versions(one), _versions(other),
                             f"only the {which} run used it", weak=True)  # fmt: skip
-        elif one.builds != other.builds:
+        elif (one.builds, one.altered) != (other.builds, other.altered):
             yield from _builds(name, one, other, other_python)
 
 
@@ -78,6 +78,11 @@ def _builds(name: str, one: PackageUse, other: PackageUse, other_python: bool) -
     if versions[0] != versions[1]:
         yield Given(one.kind, name, *versions, "its version is not the same")
         return
+    if one.altered != other.altered:
+        changed = sorted({path for path, _ in one.altered ^ other.altered})
+        said = f"the version is the same, its files are not ({', '.join(changed[:3])})"
+        yield Given(one.kind, name, *_alterations(one, other, changed[0]), said)
+        return
     if other_python and _built_for_another(one.builds, other.builds):
         return  # What an interpreter's own build of a wheel is, the interpreter answers for.
     sides = _records(one.builds), _records(other.builds)
@@ -85,6 +90,16 @@ def _builds(name: str, one: PackageUse, other: PackageUse, other_python: bool) -
         one_form, other_form = (f"{v} (files {r})" for v, r in zip(versions, sides, strict=True))
         said = "the version is the same, its files are not"
         yield Given(one.kind, name, one_form, other_form, said)
+
+
+def _alterations(one: PackageUse, other: PackageUse, path: str) -> tuple[str, str]:
+    sides = [dict(use.altered).get(path) for use in (one, other)]
+    versions = _versions(one), _versions(other)
+    first, second = (
+        f"{version} ({path} {f'sha256 {digest[:12]}' if digest else 'as installed'})"
+        for version, digest in zip(versions, sides, strict=True)
+    )
+    return first, second
 
 
 def _built_for_another(one: frozenset[Build], other: frozenset[Build]) -> bool:

@@ -23,6 +23,7 @@ from nbrepro.variables import find_needs
 
 ANY_NAME = frozenset("*")
 _COMPARED_ROLES = ("data", "config", "code")
+_BYTE_CODE = re.compile(r"/(?:__pycache__/)([^/]+?)\.(?:cpython|pypy|graalpy)[^/]*\.pyc[^/]*\Z")
 _MODULE = re.compile(r"/(?:site|dist)-packages/([^/]+)")
 _SUFFIX = re.compile(r"\.(?:py|pyc|so|cpython-[^/]*|abi3\.so|pypy[^/]*)\Z")
 _NATIVE = re.compile(r"openblas|libmkl|libgomp|libomp|libiomp|libblis|libatlas|libcblas|liblapack")
@@ -115,16 +116,17 @@ class _Reading:
             for version, maker in made_by.items()
             if maker in self.activities
         }
-        uses = {n.uid: _file_use(n, makers.get(n.uid)) for n in self.kinds["FileVersion"]}
+        every = {n.uid: _file_use(n, makers.get(n.uid)) for n in self.kinds["FileVersion"]}
+        uses = {uid: use for uid, use in every.items() if use.role in _COMPARED_ROLES}
         for edge in sorted(self.edges["used"], key=lambda e: _text(e.properties, "at")):
             use, activity = uses.get(edge.target), self.activities.get(edge.source)
-            if use is None or activity is None or use.role not in _COMPARED_ROLES:
+            if use is None or activity is None:
                 continue
             if use.maker != activity.execution or not use.maker:
                 activity.inputs.setdefault(use.key, use)
         for version, maker in made_by.items():
             use, owner = uses.get(version), self.activities.get(maker)
-            if use is not None and owner is not None and use.role in _COMPARED_ROLES:
+            if use is not None and owner is not None and not _BYTE_CODE.search(use.path):
                 owner.made[use.key] = use
 
     def _read_software(self) -> None:
@@ -143,10 +145,11 @@ class _Reading:
                 activity.packages[name] = _joined(activity.packages.get(name), use)
 
     def _packages(self, files: Iterable[str], owners: Mapping[str, str]) -> dict[str, PackageUse]:
-        paths: dict[str, list[str]] = defaultdict(list)
+        paths: dict[str, dict[str, str]] = defaultdict(dict)
         for file in files:
             if file in owners and file in self.nodes:
-                paths[owners[file]].append(_text(self.nodes[file].properties, "path"))
+                about = self.nodes[file].properties
+                paths[owners[file]][_text(about, "path")] = _text(about, "sha256")
         found: dict[str, PackageUse] = {}
         for uid, opened in paths.items():
             if uid in self.nodes:
@@ -180,6 +183,9 @@ def _execution(about: Mapping[str, Any], cell: Mapping[str, Any]) -> Activity:
 
 def _file_use(node: Node, maker: int | None) -> FileUse:
     about = node.properties
+    byte_code = _BYTE_CODE.search(_text(about, "path"))
+    if byte_code:
+        return _source_use(node.properties)
     root, relative = _text(about, "root"), _text(about, "relative_path")
     key = f"{{{root}}}/{normalise(relative)}" if root else normalise(_text(about, "path"))
     reason = _text(about, "undigested")
@@ -190,7 +196,25 @@ def _file_use(node: Node, maker: int | None) -> FileUse:
     )
 
 
-def _package_use(about: Mapping[str, Any], paths: Iterable[str]) -> PackageUse:
+def _source_use(about: Mapping[str, Any]) -> FileUse:
+    """Take byte-code of the project for the source that it was made of."""
+    source = {
+        name: _BYTE_CODE.sub(r"/\1.py", "/" + _text(about, name)).removeprefix("/")
+        for name in ("path", "relative_path")
+    }
+    root = _text(about, "root")
+    found = root == "project"
+    return FileUse(
+        f"{{{root}}}/{source['relative_path']}" if root else "/" + source["path"],
+        "/" + source["path"],
+        _text(about, "source_digest"),
+        "" if about.get("source_digest") else "known by its byte-code only",
+        "code" if found and _text(about, "role") in ("cache", "code") else "cache",
+        None,
+    )
+
+
+def _package_use(about: Mapping[str, Any], paths: Mapping[str, str]) -> PackageUse:
     manager, name = _text(about, "manager"), _text(about, "name")
     build = Build(_text(about, "version"), _text(about, "record_digest"), _text(about, "build"))
     modules = {match[1] for path in paths if (match := _MODULE.search(path))}
@@ -201,7 +225,14 @@ def _package_use(about: Mapping[str, Any], paths: Iterable[str]) -> PackageUse:
         frozenset([build]),
         frozenset(_SUFFIX.sub("", module) for module in modules),
         native,
+        frozenset((_below_site(path), sha256) for path, sha256 in paths.items() if sha256),
     )
+
+
+def _below_site(path: str) -> str:
+    """Name a file of a package so that it compares: by its path below site-packages."""
+    match = _MODULE.search(path)
+    return path[match.start(1) :] if match else path.rpartition("/")[2]
 
 
 def _kind(manager: str, name: str) -> str:
@@ -217,6 +248,7 @@ def _joined(one: PackageUse | None, other: PackageUse) -> PackageUse:
         builds=one.builds | other.builds,
         modules=one.modules | other.modules,
         native=one.native or other.native,
+        altered=one.altered | other.altered,
     )
 
 

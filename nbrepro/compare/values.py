@@ -39,13 +39,17 @@ class Build(NamedTuple):
 
 
 class PackageUse(NamedTuple):
-    """A package of which files were opened; `kind` is the kind of difference it may be."""
+    """A package of which files were opened; `kind` is the kind of difference it may be.
+
+    `altered` are those of its files, with their digests, that are not as they were installed.
+    """
 
     name: str
     kind: str
     builds: frozenset[Build]
     modules: frozenset[str]
     native: bool
+    altered: frozenset[tuple[str, str]] = frozenset()
 
 
 class SettingUse(NamedTuple):
