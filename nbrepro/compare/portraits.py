@@ -126,7 +126,7 @@ class _Reading:
                 activity.inputs.setdefault(use.key, use)
         for version, maker in made_by.items():
             use, owner = uses.get(version), self.activities.get(maker)
-            if use is not None and owner is not None and not _BYTE_CODE.search(use.path):
+            if use is not None and owner is not None and use.maker is not None:
                 owner.made[use.key] = use
 
     def _read_software(self) -> None:

@@ -48,6 +48,7 @@ class Planted:
     code: str = "def shape(value, level):\n    return [value] * level\n"
     count: str = _SOURCES["count"]
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    level: int = 1
     options: tuple[str, ...] = ()
     python: str = ""
 
@@ -61,8 +62,6 @@ class Planted:
         }
         if "settings" in theirs:
             theirs["settings"] = {**self.settings, **other.settings}
-        if "options" in theirs:
-            theirs["options"] = (*self.options, *other.options)
         return dataclasses.replace(self, **theirs)
 
 
@@ -102,10 +101,15 @@ class Machine:
         shutil.rmtree(project, ignore_errors=True)
         shutil.rmtree(self.directory / "env", ignore_errors=True)
         make_project(project, planted)
-        make_environment(self.directory / "env", f"{self.home}/env", planted)
+        make_environment(self.directory / "env", planted)
         self._make_kernel()
+        return self.run_again(planted)
+
+    def run_again(self, planted: Planted) -> Path:
+        """Run the notebook as everything is, and give the run directory."""
+        project = self.directory / self.project
         words = [sys.executable, "-m", "nbrepro", "run", "study.ipynb", "--kernel", "study",
-                 *planted.options]  # fmt: skip
+                 "-p", f"level={planted.level}", *planted.options]  # fmt: skip
         script = (
             f"mount -t tmpfs none {PLACE} && mkdir {self.home} && "
             f"mount --bind {shlex.quote(str(self.directory))} {self.home} && "
@@ -120,8 +124,9 @@ class Machine:
             timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr + done.stdout
-        [run] = (project / ".nbrepro" / "runs").iterdir()
-        return run
+        return max(
+            (project / ".nbrepro" / "runs").iterdir(), key=lambda run: run.stat().st_mtime_ns
+        )
 
     def _make_kernel(self) -> None:
         spec = self.directory / "jupyter" / "kernels" / "study"
@@ -144,8 +149,8 @@ def make_project(project: Path, planted: Planted) -> None:
     (project / "study.ipynb").write_text(v4.writes(v4.new_notebook(cells=cells)))
 
 
-def make_environment(directory: Path, shown: str, planted: Planted) -> None:
-    """Make the kernel's environment, which is called `shown` there, with our package in it."""
+def make_environment(directory: Path, planted: Planted) -> None:
+    """Make the kernel's environment with our package in it."""
     python = planted.python or sys.executable
     asked = ("import sys, sysconfig; print(sys.version_info[1], getattr(sys, '_base_executable', "
              "sys.executable), sysconfig.get_path('purelib'))")  # fmt: skip
@@ -163,7 +168,29 @@ def make_environment(directory: Path, shown: str, planted: Planted) -> None:
     install(make_wheel(directory, planted), mine)
     if planted.patch:
         (mine / "tinystats.py").write_text(planted.patch)
-    assert shown.startswith(PLACE)
+
+
+def find_other_python() -> str:
+    """Find an interpreter of another minor version than ours; empty where there is none."""
+    homes = sorted(Path.home().glob(".pyenv/versions/3.1[1-9]*/bin/python3"))
+    named = [shutil.which(f"python3.{minor}") for minor in range(11, 20)]
+    for candidate in [*map(str, homes), *filter(None, named)]:
+        said = subprocess.run(
+            [candidate, "-c", "import sys, venv, ensurepip; print(sys.version_info[1])"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if said.returncode == 0 and int(said.stdout) != sys.version_info[1]:
+            return candidate
+    return ""
+
+
+def make_kernel_environment(python: str, directory: Path) -> str:
+    """Install a kernel for the interpreter `python`; give the environment's own."""
+    subprocess.run([python, "-m", "venv", str(directory)], check=True)
+    own = str(directory / "bin" / "python")
+    install = [own, "-m", "pip", "install", "-q", "--no-compile", "ipykernel"]
+    subprocess.run(install, check=True, stdin=subprocess.DEVNULL, timeout=240)
+    return own
 
 
 def make_wheel(directory: Path, planted: Planted) -> Path:
