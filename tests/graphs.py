@@ -135,7 +135,7 @@ class GraphMaker:
         )  # fmt: skip
         if content is not None:
             digest = sha256(content)
-            known = self.node(content_iri(digest), "Content", sha256=digest, size=len(content))
+            known = self.node(content_iri(digest), "Content", sha256=digest)
             self.edge("specializationOf", version, known)
         return version
 
@@ -144,7 +144,7 @@ class GraphMaker:
         return {
             "mode": mode, "named": "n.csv", "role": role, "rule": rule, "evidence": "mark",
             "certainty": "exact", "process": "10 /usr/bin/python3", "host": self.host,
-            "accesses": 1, "at": time_text(at), "line": 100,
+            "accesses": 1, "at": time_text(at),
         } | more  # fmt: skip
 
     def reads(self, activity: str, version: str, at: float, mode: str = "read",
@@ -320,8 +320,9 @@ def graph_statements(draw: st.DrawFn) -> list[Statement]:
     """Draw run-scoped statements with properties of every type, for the run of a GraphMaker."""
     base = GraphMaker().base
     properties = st.fixed_dictionaries({}, optional=_VALUES)
+    of_run = properties.map(lambda drawn: drawn | {"run": GraphMaker().run})
     files = [f"{base}file/{number}" for number in range(draw(st.integers(1, 4)))]
-    nodes = [Node(uid, "FileVersion", draw(properties)) for uid in files]
+    nodes = [Node(uid, "FileVersion", draw(of_run)) for uid in files]
     relations = st.sampled_from(["wasDerivedFrom", "wasRevisionOf", "specializationOf"])
     count = draw(st.integers(0, 6))
     edges = [

@@ -9,10 +9,11 @@ from nbrepro.provenance.files import FileStatements
 from nbrepro.provenance.runs import RunStatements
 from nbrepro.provenance.scribe import ProcessRecord, RunFacts, Scribe
 from nbrepro.provenance.settings import settings
-from nbrepro.provenance.software import Footprints, SoftwareUse
+from nbrepro.provenance.software import Footprint, Footprints, SoftwareUse
 
 __all__ = [
     "FileStatements",
+    "Footprint",
     "Footprints",
     "ProcessRecord",
     "RunFacts",

@@ -56,7 +56,10 @@ class Scribe:
         return Node(self.base + name, kind, {"run": self.facts.manifest.run, **properties})
 
     def edge(self, relation: str, source: str, target: str, /, **properties: Value) -> Edge:
-        """Make a relationship between two nodes of the run, with a name of its own."""
+        """Make a relationship between two nodes of the run, with a name of its own where it has
+        properties: what says nothing more needs no qualified form."""
+        if not properties:
+            return self.plain(relation, source, target)
         self._edges += 1
         uid = f"{self.base}edge/{self._edges}"
         return Edge(relation, self.base + source, self.base + target, uid, properties)

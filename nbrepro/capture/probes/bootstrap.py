@@ -30,7 +30,8 @@ def install(token, trace, log):
         run_file("audit.py")[0]["install"](trace, marks, imports)
     environment = log and os.path.join(os.path.dirname(log), "environment.jsonl")
     end_cell = run_file("environ.py")[0]["install"](environment, marks)
-    run_file("cells.py")[0]["install"](marks, imports, end_cell)
+    view = run_file("variables.py")[0]["View"](log, run_file("reaching.py")[0]) if log else None
+    run_file("cells.py")[0]["install"](marks, imports, end_cell, view)
     for part in ("pools.py", "aio.py"):
         run_file(part)[0]["install"](marks, imports)
     submits = run_file("submits.py")[0]["Submits"](log, marks)
