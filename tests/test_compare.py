@@ -394,7 +394,7 @@ def test_several_runs_give_a_matrix(project, monkeypatch):
         (("run-11",), ExitCode.USAGE),
         (("run-11", "nothing"), ExitCode.NOT_FOUND),
         (("run-11", "/nowhere/store:last"), ExitCode.NOT_FOUND),
-        (("run-11", __file__), ExitCode.NOT_FOUND),
+        (("run-11", __file__), ExitCode.STORE),
         (("run-11", "run-12", "--html", "/nowhere/at/all.html"), ExitCode.MACHINE),
     ],
 )
@@ -447,6 +447,18 @@ def test_the_python_api_compares_runs(project, monkeypatch):
         assert as_record(nbrepro.diff(one, "run-12")) == record
         assert nbrepro.diff("run-11", "run-13").equal
         assert not nbrepro.diff(FIRST, LAST).equal
+
+
+def test_runs_in_archives_are_compared_where_they_are(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project.root)
+    for number in ("run-11", "run-12"):
+        assert run("archive", number, "-o", tmp_path / f"{number}.nbrepro").exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    said = run("diff", "run-11.nbrepro", "run-12.nbrepro", "--json")
+    assert said.exit_code == ExitCode.DIFFERENT, said.output
+    first = json.loads(said.stdout)["first_divergence"]
+    assert (first["kind"], first["cell"], first["subject"]) == ("data", 2, "{project}/in.csv")
+    assert run("diff", "run-11.nbrepro", f"{project.store}:run-13").exit_code == ExitCode.OK
 
 
 def test_the_named_question_tells_the_same_first_cell(project, monkeypatch):

@@ -33,12 +33,13 @@ _SHOWN = 60
 def diff_command(runs: tuple[str, ...], as_json: bool, html: Path | None, store: str | None) -> int:
     """Compare two runs: the first divergence and its cause, then cell by cell.
 
-    RUN is a run of the store, STORE:RUN of another one, or the directory of a run. More
+    RUN is a run of the store, STORE:RUN of another one, an archive or a run directory. More
     than two give a matrix. The exit code is 8 where they differ.
 
     \b
     nbrepro diff RUN~1 RUN
     nbrepro diff last laptop:last --html difference.html
+    nbrepro diff last colleague.nbrepro
     """
     from nbrepro.compare import as_record, compare
     from nbrepro.compare.sources import open_sources

@@ -12,13 +12,12 @@ from nbrepro.answers import Provenance, open_provenance
 from nbrepro.compare.causes import compare
 from nbrepro.compare.portraits import read_portrait
 from nbrepro.compare.values import Comparison, Portrait
-from nbrepro.errors import NotFoundError
 from nbrepro.rundir import MANIFEST, RunDirectory
 from nbrepro.runs import Run
 
 
 class Sources:
-    """Reads portraits by reference: a run of the store, `STORE:RUN`, or a path.
+    """Reads portraits by reference: a run of the store, `STORE:RUN`, an archive, a run directory.
 
     `store` is the store of plain references; stores are opened once and closed at the end.
     """
@@ -36,7 +35,7 @@ class Sources:
             statements = stage(RunDirectory(path), "statements")
             return replace(read_portrait(statements), name=reference)  # type: ignore[arg-type]
         if path.is_file():
-            raise NotFoundError(f"{path}: is no run; give a run, STORE:RUN or a run directory")
+            return replace(portrait_of(self._provenance(reference).run()), name=path.name)
         store, colon, run = reference.rpartition(":")
         if colon and "/" not in run:
             found = self._provenance(store).run(run)
