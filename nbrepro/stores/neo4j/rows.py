@@ -17,6 +17,7 @@ from typing import IO, Any, NamedTuple, Self
 from nbrepro.errors import StoreError
 from nbrepro.model import Edge, Node, RunId, Statement, Value
 from nbrepro.stores.rdf import iri, literal_text
+from nbrepro.stores.tally import Tally
 from nbrepro.vocabulary import KINDS, REFERENCES, RELATIONS, from_text, run_iri
 
 Row = list[Any]
@@ -41,6 +42,7 @@ class Rows:
         self.run = run
         self.base = run_iri(uuid)
         self.statements = 0
+        self._tally = Tally(self.base)
         self.run_properties: Mapping[str, Value] = {}
         self.shared: set[str] = set()
         self._files: dict[Group, IO[str]] = {}
@@ -59,12 +61,17 @@ class Rows:
         """Write the rows of all statements. Raises StoreError where there is no Run among them."""
         for statement in statements:
             self.statements += 1
+            self._tally.add(statement)
             if isinstance(statement, Node):
                 self._node(statement)
             else:
                 self._edge(statement)
         if not self.run_properties:
             raise StoreError(f"run {self.run}: its statements name no Run node; nothing is kept")
+
+    def distinct(self) -> int:
+        """Count the distinct statements, for the note of the run."""
+        return self._tally.count()
 
     def groups(self) -> list[Group]:
         """List the groups in the order to load them: nodes first, what runs share before them."""
