@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     STORE = 5
     MACHINE = 6
     INVALID = 7
+    DIFFERENT = 8
     INTERNAL = 70
     INTERRUPTED = 130
     TERMINATED = 143
@@ -53,6 +54,10 @@ class TraceError(NbreproError):
 
 class DocumentError(NbreproError):
     """A PROV document that cannot be read."""
+
+
+class ArchiveError(NbreproError):
+    """An archive that is torn, hostile or of another version."""
 
 
 class QueryError(NbreproError):

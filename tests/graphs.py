@@ -159,6 +159,16 @@ class GraphMaker:
                 **more: Value) -> None:  # fmt: skip
         self.edge("wasInvalidatedBy", version, activity, **self.access(mode, at, **more))
 
+    def setting(self, activity: str, name: str, value: str | None) -> None:
+        """Say that an activity read a name of the environment, which None leaves unset."""
+        said: dict[str, Value] = {"state": "unset"}
+        if value is not None:
+            said = {"state": "set", "value": value, "relative_value": value}
+        setting = self.scoped(
+            f"setting/{name}", "Setting", name=name, logical_key=f"setting-key-{name}", **said
+        )
+        self.edge("used", activity, setting)
+
     def connects(self, activity: str, address: str, port: int, at: float) -> None:
         name = f"endpoint/{self._edges + 1}"
         endpoint = self.scoped(
@@ -267,6 +277,8 @@ def demo(run: str = "20261122-204501-demo", number: int = 1) -> GraphMaker:
     maker.writes(first, out, 11.0, process="11 /bin/sh", evidence="inherited")
     maker.edge("wasDerivedFrom", out, given)
     maker.connects(first, "10.0.0.1", 443, 11.5)
+    maker.setting(first, "LANG", "C.UTF-8")
+    maker.setting(maker.session, "TZ", None)
     iris = maker.file("/lib/site/numpy/iris.csv", "iris", "package-data", "owned-by-package")
     maker.edge("ofPackage", iris, numpy)
     maker.reads(first, iris, 11.7, role="package-data", rule="owned-by-package")

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nbrepro.model import Edge, Node, Owner, TaskRecord, Value
+from nbrepro.model import Edge, Node, Owner, Value
 from nbrepro.provenance.identity import segment
-from nbrepro.rundir import CellRecord, Manifest, WorkerManifest
+from nbrepro.rundir import CellRecord, EnvironmentRead, Manifest, WorkerManifest
+from nbrepro.tasks import TaskRecord
 from nbrepro.vocabulary import run_iri
 
 
@@ -26,7 +27,10 @@ class ProcessRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What the graph of one run is made of, besides its files."""
+    """What the graph of one run is made of, besides its files.
+
+    `outputs` holds, by execution, the digest of the normalised outputs that it left.
+    """
 
     manifest: Manifest
     cells: Sequence[CellRecord]
@@ -34,6 +38,8 @@ class RunFacts:
     counts: Mapping[str, int] = field(default_factory=dict)
     tasks: Sequence[TaskRecord] = ()
     workers: Sequence[WorkerManifest] = ()
+    environment: Sequence[EnvironmentRead] = ()
+    outputs: Mapping[int, str] = field(default_factory=dict)
 
 
 class Scribe:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pyoxigraph as ox
 
 from nbrepro.model import Edge, Node, Statement, Value
 from nbrepro.stores.forms import from_form
-from nbrepro.stores.terms import time_text
+from nbrepro.stores.terms import CONVERSIONS
 from nbrepro.vocabulary import (
     KINDS,
     NBR,
@@ -17,7 +17,6 @@ from nbrepro.vocabulary import (
     REFERENCES,
     RELATIONS,
     STANDARD_PROPERTIES,
-    XSD,
     from_text,
     property_iri,
 )
@@ -135,13 +134,4 @@ def _name(predicate: str) -> str:
 def _value(term: ox.Literal | ox.NamedNode) -> Value:
     if isinstance(term, ox.NamedNode):
         return term.value
-    convert = _CONVERSIONS.get(term.datatype.value, from_text)
-    return convert(term.value)
-
-
-_CONVERSIONS: dict[str, Callable[[str], Value]] = {
-    XSD + "integer": int,
-    XSD + "double": float,
-    XSD + "boolean": "true".__eq__,
-    XSD + "dateTime": time_text,
-}
+    return CONVERSIONS.get(term.datatype.value, from_text)(term.value)
