@@ -89,6 +89,8 @@ _DATASET_DIRECTORIES = ("data", "datasets", "dataset", "sample_data", "sampledat
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc", "/var/lib",
            "/run", "/opt", "/nix", "/snap", "/var/cache", "/var/log", "/boot")  # fmt: skip
 _KERNEL_FILE_SYSTEMS = ("/proc", "/sys")
+# Python writes it under a name with a number behind, and renames that.
+_BYTECODE = re.compile(r"\.py[co](?:\.\d+)?\Z")
 _RUNTIME_PLACES = ("/.ipython/", "/.jupyter/", "/share/jupyter/", "/etc/jupyter/",
                    "/jupyter/runtime/", "/etc/ipython/", "/.ipynb_checkpoints/")  # fmt: skip
 
@@ -176,7 +178,7 @@ def _jupyter_runtime(file: FileFacts, places: Places) -> bool:
 
 def _bytecode(file: FileFacts, places: Places) -> bool:
     return (
-        file.path.endswith((".pyc", ".pyo"))
+        _BYTECODE.search(file.path) is not None
         and (file.package is None or under(file.path, places.project))
         and not _in_prefix(file, places)
         and not _in_environment(file.path)
