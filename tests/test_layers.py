@@ -22,7 +22,7 @@ LAYERS = {
     "engines": "stores queries sparql_text",
     "acts": (
         "capture ingest dependencies compare export packaging deploy answers lineage doctor"
-        " references rows runs walk distributed validity produced"
+        " references rows runs slicing walk distributed validity produced"
     ),
     "faces": "cli jupyter ui __init__ __main__",
 }

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from commands import ask
 from observing import Observed, observe, run_plainly, write_notebook
 
+from nbrepro.capture.kernel import BOOTSTRAP
 from nbrepro.cli.program import program
 from nbrepro.config import Project
 from nbrepro.engines import read_engines
@@ -106,6 +107,17 @@ def test_tasks_are_marked_in_their_threads_and_nothing_else_changes(tmp_path, pr
     assert opened.count("task 6") == 1
     if processes:
         assert observed.outputs() == run_plainly(tmp_path / "small.ipynb")
+
+
+@pytest.mark.live
+def test_probes_of_engines_are_compiled_when_an_engine_is_imported(tmp_path):
+    loaded = "'nbrepro.dask' in __import__('sys').__dict__"
+    sources = [loaded, f"import dask\n{loaded}", f"from distributed import Client\n{loaded}"]
+    observed = observe(write_notebook(tmp_path, sources))
+    assert observed.outputs() == ["False", "False", "True"]
+    # What the import costs the cell is not said to be the cell's own.
+    probe = str(BOOTSTRAP.with_name("dask.py"))
+    assert observed.owners(probe) == [""]
 
 
 LATE = [
