@@ -262,7 +262,7 @@ class Reach:
             self.memory_file(value)
         elif module == "functools" and name == "_lru_cache_wrapper":
             self.out.extend(value.cache_info()[1:])
-            self.parts(gc.get_referents(value))
+            self.stack.append(value.__dict__.get("__wrapped__"))
         elif module == "functools" and name == "partial":
             self.parts(gc.get_referents(value))
         elif module + "." + name in _FIXED_TYPES:
