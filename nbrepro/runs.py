@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from prov.model import ProvDocument
 
     from nbrepro.answers import Provenance
+    from nbrepro.compare import Comparison
     from nbrepro.queries import Question
     from nbrepro.validity import Report
 
@@ -242,6 +243,13 @@ class Run:
         from nbrepro.export.documents import make_document
 
         return make_document(self.statements())
+
+    def diff(self, other: Run) -> Comparison:
+        """Compare this run with another, of this store or another one: what differs first and
+        why, and what follows from it; see `nbrepro.compare`."""
+        from nbrepro.compare import compare, read_portrait
+
+        return compare(read_portrait(self.statements()), read_portrait(other.statements()))
 
     def check(self, tell: Callable[[str], None] | None = None) -> Report:
         """Check whether the run's graph is valid; `tell` hears what is being done."""

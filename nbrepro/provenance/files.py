@@ -33,9 +33,17 @@ class FileStatements:
         self._endpoints: dict[tuple[str, str], str] = {}
 
     def version(
-        self, version: FileVersion, role: Classification, package: Package | None, host: str
+        self,
+        version: FileVersion,
+        role: Classification,
+        package: Package | None,
+        host: str,
+        source_digest: str = "",
     ) -> Iterator[Statement]:
-        """Describe a file version on `host`: its node, content, revision and owner."""
+        """Describe a file version on `host`: its node, content, revision and owner.
+
+        `source_digest` is that of the source that byte-code was made of, where it was seen.
+        """
         name = f"file/{version.number}"
         root, path = relative(version.path, self._scribe.facts.manifest.roots)
         yield self._scribe.node(
@@ -46,7 +54,11 @@ class FileStatements:
             relative_path=to_text(path),
             kind=version.kind,
             **known(size=version.size, mtime_ns=version.mtime_ns),
-            **filled(sha256=version.sha256, undigested=version.undigested),
+            **filled(
+                sha256=version.sha256,
+                undigested=version.undigested,
+                source_digest=source_digest,
+            ),
             role=role.role.value,
             rule=role.rule,
             host=host,
@@ -54,7 +66,7 @@ class FileStatements:
         )
         if version.sha256:
             content = content_iri(version.sha256)
-            yield Node(content, "Content", {"sha256": version.sha256, "size": version.size})
+            yield Node(content, "Content", {"sha256": version.sha256})
             yield Edge("specializationOf", self._scribe.base + name, content)
         if version.revision_of:
             yield self._scribe.edge("wasRevisionOf", name, f"file/{version.revision_of}")
@@ -125,7 +137,6 @@ class FileStatements:
             "host": touch.host,
             "accesses": touch.accesses,
             "at": moment(touch.at_ns),
-            "line": touch.line,
             **filled(target=to_text(touch.target), task=touch.owner.task,
                       worker=touch.owner.worker),
             **({"undeclared": True} if self._declarations.is_undeclared(touch) else {}),

@@ -6,7 +6,7 @@ footprint share one node, and a second run in the same environment adds almost n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from nbrepro.model import Classification, Edge, Node, Package, Statement
@@ -16,11 +16,20 @@ from nbrepro.vocabulary import footprint_iri, software_file_iri, to_text
 
 
 class SoftwareUse(NamedTuple):
-    """A software file that an owner opened: kept in the owner's footprint."""
+    """A software file that an owner opened: kept in the owner's footprint. `sha256` is given where
+    it is not what its package's record says."""
 
     path: str
     classification: Classification
     package: Package | None
+    sha256: str = ""
+
+
+class Footprint(NamedTuple):
+    """The software of an activity: each file by its digest, and the digest of them all."""
+
+    digest: str
+    members: Mapping[str, SoftwareUse]
 
 
 class Footprints:
@@ -30,10 +39,14 @@ class Footprints:
         self._digests: dict[SoftwareUse, str] = {}
         self._told: set[str] = set()
 
-    def statements(self, activity: str, uses: Sequence[SoftwareUse]) -> Iterator[Statement]:
-        """Describe the software that the activity with IRI `activity` opened."""
+    def footprint(self, uses: Iterable[SoftwareUse]) -> Footprint:
+        """Put files of software together to what an activity opened."""
         members = {self._digest(use): use for use in uses}
-        digest = digest_of(sorted(members))
+        return Footprint(digest_of(sorted(members)), members)
+
+    def statements(self, activity: str, footprint: Footprint) -> Iterator[Statement]:
+        """Describe the software that the activity with IRI `activity` opened."""
+        digest, members = footprint
         collection = footprint_iri(digest)
         if self._is_new(collection):
             yield Node(collection, "Footprint", {"digest": digest, "files": len(members)})
@@ -52,7 +65,8 @@ class Footprints:
         if known is None:
             purl = use.package.purl if use.package else ""
             record = use.package.record_digest if use.package else ""
-            names = [to_text(use.path), use.classification, purl, record]
+            names: list[object] = [to_text(use.path), use.classification, purl, record]
+            names += [use.sha256] if use.sha256 else []
             known = self._digests[use] = digest_of(names)
         return known
 
@@ -65,6 +79,7 @@ class Footprints:
     def _file(self, uid: str, use: SoftwareUse) -> Iterator[Statement]:
         role, rule = use.classification
         properties = {"path": to_text(use.path), "role": role.value, "rule": rule}
+        properties |= {"sha256": use.sha256} if use.sha256 else {}
         yield Node(uid, "SoftwareFile", properties)
         if use.package is not None:
             package = package_iri(use.package)
@@ -87,6 +102,7 @@ def package_node(package: Package) -> Node:
             "purl": package.purl,
             **filled(
                 record_digest=package.record_digest,
+                build=package.build,
                 source=to_text(package.source),
             ),
         },

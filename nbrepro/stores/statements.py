@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyoxigraph as ox
 
 from nbrepro.model import Edge, Node, Statement, Value
+from nbrepro.stores.forms import from_form
 from nbrepro.stores.terms import CONVERSIONS
 from nbrepro.vocabulary import (
     KINDS,
@@ -56,8 +57,13 @@ class _Described:
 def read_statements(quads: Iterable[ox.Quad]) -> Iterator[Statement]:
     """Yield each statement once, nodes before edges, both sorted by what they name.
 
-    What no statement is written as (a stranger's triple) is not yielded.
+    The quads are those of a whole run. What no statement is written as (a stranger's triple) is
+    not yielded.
     """
+    yield from from_form(_written(quads))
+
+
+def _written(quads: Iterable[ox.Quad]) -> Iterator[Statement]:
     subjects: dict[str, _Described] = {}
     for quad in quads:
         if isinstance(quad.subject, ox.NamedNode):
@@ -110,12 +116,13 @@ def _properties(described: _Described) -> dict[str, Value]:
     found = {
         name: _value(value)
         for predicate, value in described.values
-        if (name := _name(predicate)) and isinstance(value, ox.Literal) != (name in REFERENCES)
+        if (name := property_name(predicate))
+        and isinstance(value, ox.Literal) != (name in REFERENCES)
     }
     return dict(sorted(found.items()))
 
 
-def _name(predicate: str) -> str:
+def property_name(predicate: str) -> str:
     """Give the snake_case name of a property, or an empty text where it is none of ours."""
     known = _NAMES.get(predicate)
     if known:

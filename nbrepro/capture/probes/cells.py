@@ -16,8 +16,9 @@ def quote(text):
 class Executions:
     """Counts the executions that the user asked for; code that a cell runs itself is part of it."""
 
-    def __init__(self, marks, view=None):
+    def __init__(self, marks, after, view=None):
         self.marks = marks
+        self.after = after
         self.view = view
         self.count = 0
         self.cell = None
@@ -43,6 +44,7 @@ class Executions:
             return
         del self.running[depth:]
         if not self.running:
+            self.after()
             self.marks["here"].cell = None
             self.marks["opened"].set(None)
             self.marks["mark"]("cell", "end", *self.cell)
@@ -64,9 +66,10 @@ class Executions:
         return None
 
 
-def install(marks, imports, view=None):
-    """Have every execution of a cell marked, and its names looked at by `view`."""
-    executions = Executions(marks, view)
+def install(marks, imports, after, view=None):
+    """Have every execution of a cell marked; `after()` is called at the end of each, and `view`
+    looks at the names that it left."""
+    executions = Executions(marks, after, view)
 
     def observe(module):
         trigger = module.EventManager.trigger
