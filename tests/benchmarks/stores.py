@@ -6,7 +6,8 @@ python -m tests.benchmarks.stores [--only oxigraph|neo4j] [--calls N] [--keep DI
 The runs are one recorded run of the quickstart notebook under other names: the software and the
 inputs are those of all, what the run itself made has other contents in each. Printed are the rate
 of loading, what the first run and a repeated one take on disk once the store is compacted, and for
-every question the median and worst time of its calls inside the process, and its rows; at the end,
+every question the median and worst time of its calls inside the process, its median CPU there (of
+the store too where that is embedded), and its rows; at the end,
 how the times grow. A kept directory is taken up again where it ends. `--at-once` puts the runs into
 Oxigraph's database in one go: minutes less, for who wants the questions' times and no rate.
 """
@@ -185,17 +186,20 @@ Times = dict[tuple[str, str], float]
 
 def report_questions(store: Store, known: dict[str, Value], calls: int) -> Times:
     medians = {}
-    print(f"{'question':<30}{'with':>9}{'rows':>8}{'median ms':>11}{'worst ms':>10}")
+    print(f"{'question':<30}{'with':>9}{'rows':>8}{'median ms':>11}{'worst ms':>10}{'CPU ms':>9}")
     for name, question in load_questions().items():
         for values in asked(question, known):
-            taken = []
+            taken, used = [], []
             for _ in range(calls):
-                start = time.perf_counter()
+                start, began = time.perf_counter(), time.process_time()
                 rows = len(store.ask(question, values))
                 taken.append(1000 * (time.perf_counter() - start))
+                used.append(1000 * (time.process_time() - began))
             more = ",".join(sorted(values.keys() - {"run", "file", "other", "task", "worker"}))
             median = medians[name, more] = statistics.median(taken)
-            print(f"{name:<30}{more:>9}{rows:>8}{median:>11.1f}{max(taken):>10.1f}", flush=True)
+            cpu = statistics.median(used)
+            print(f"{name:<30}{more:>9}{rows:>8}{median:>11.1f}{max(taken):>10.1f}{cpu:>9.1f}",
+                  flush=True)  # fmt: skip
     return medians
 
 
