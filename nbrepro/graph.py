@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from heapq import merge
 
 from nbrepro.classifier import Classifier, File, HostFiles, HostSoftware, file_of
-from nbrepro.footprints import Software, Taken
+from nbrepro.footprints import Taken
 from nbrepro.model import (
     Mode,
     OwnedAccess,
@@ -19,6 +18,7 @@ from nbrepro.model import (
     Statement,
     Touch,
 )
+from nbrepro.packages.standins import find_source
 from nbrepro.provenance import (
     FileStatements,
     Footprint,
@@ -35,7 +35,6 @@ from nbrepro.provenance import (
 from nbrepro.rundir import Host, Manifest, Tracer, WorkerManifest
 from nbrepro.sandboxes import Declarations
 from nbrepro.tasks import EngineWorker, TaskRecord
-from nbrepro.touches import order
 from nbrepro.versions import VersionedTouch, Versions
 
 
@@ -172,21 +171,18 @@ class Graph:
         touches: Sequence[Touch],
         hosts: Sequence[HostFiles],
         software: Sequence[HostSoftware],
-        taken: Software | None = None,
+        taken: Sequence[Taken] = (),
     ) -> None:
         self.facts = facts
         self._hosts = hosts
-        self._taken = taken or Software()
+        self._taken = taken
         self._declarations = Declarations(facts.tasks, facts.manifest.host.name)
         self._touches = list(self._declarations.map(touches))
-        every: Iterable[Touch] = self._touches
-        if self._taken.firsts:
-            every = merge(self._touches, sorted(self._taken.firsts, key=order), key=order)
-        self._roles = Classifier(facts.manifest, every, hosts, software)
+        self._roles = Classifier(facts.manifest, self._touches, hosts, software)
 
     def misjudged(self) -> set[File]:
         """Give the files that are no software although they were kept as such."""
-        return self._roles.misjudged(self._taken.firsts)
+        return self._roles.misjudged(self._taken)
 
     def statements(self) -> Iterator[Statement]:
         """Yield every statement of the run, nodes before the edges that need them. Call it once."""
@@ -206,8 +202,9 @@ class Graph:
             else:
                 files.append(touch)
         self._touches.clear()
-        yield from _file_statements(describer, self._roles, assign_versions(files, self._hosts))
-        yield from footprints.statements(self._taken.taken)
+        versions, sources = assign_versions(files, self._hosts), _sources_of_code(self._hosts)
+        yield from _file_statements(describer, self._roles, versions, sources)
+        yield from footprints.statements(self._taken)
 
 
 def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[VersionedTouch]:
@@ -226,8 +223,24 @@ def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> lis
     return sorted(found, key=lambda one: (one.touch.at_ns, one.touch.line))
 
 
+def _sources_of_code(hosts: Sequence[HostFiles]) -> dict[File, str]:
+    """Give the digests of the Python sources that were seen, the last of each.
+
+    An interpreter that finds byte-code looks at its source without opening it.
+    """
+    return {
+        (host.host, sighting.path): sighting.sha256
+        for host in hosts
+        for sighting in host.sightings
+        if sighting.sha256 and sighting.path.endswith(".py")
+    }
+
+
 def _file_statements(
-    describer: FileStatements, roles: Classifier, touched: Sequence[VersionedTouch]
+    describer: FileStatements,
+    roles: Classifier,
+    touched: Sequence[VersionedTouch],
+    sources: Mapping[File, str],
 ) -> Iterator[Statement]:
     versions = {
         version.number: (file_of(one.touch)[0], version)
@@ -238,7 +251,8 @@ def _file_statements(
     for number in sorted(versions):
         host, version = versions.pop(number)
         file = (host, version.path)
-        yield from describer.version(version, roles.role(file), roles.package(file), host)
+        made_of = sources.get((host, find_source(version.path)), "")
+        yield from describer.version(version, roles.role(file), roles.package(file), host, made_of)
     for one in touched:
         host, path = file_of(one.touch)
         role = roles.role((host, path))
@@ -303,4 +317,5 @@ class _Footprints:
         return footprint
 
     def _use(self, file: File) -> SoftwareUse:
-        return SoftwareUse(file[1], self._roles.role(file), self._roles.package(file))
+        roles = self._roles
+        return SoftwareUse(file[1], roles.role(file), roles.package(file), roles.altered(file))

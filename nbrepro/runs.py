@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from prov.model import ProvDocument
 
     from nbrepro.answers import Provenance
+    from nbrepro.compare import Comparison
     from nbrepro.queries import Question
     from nbrepro.validity import Report
 
@@ -253,6 +254,13 @@ class Run:
 
         return make_document(self.statements())
 
+    def diff(self, other: Run) -> Comparison:
+        """Compare this run with another, of this store or another one: what differs first and
+        why, and what follows from it; see `nbrepro.compare`."""
+        from nbrepro.compare import compare, read_portrait
+
+        return compare(read_portrait(self.statements()), read_portrait(other.statements()))
+
     def check(self, tell: Callable[[str], None] | None = None) -> Report:
         """Check whether the run's graph is valid; `tell` hears what is being done."""
         from nbrepro.validity import check_statements
@@ -272,9 +280,17 @@ class Run:
         """List the files that carry results: data, settings and code, in order of path."""
         return sorted(self._flow.carriers)
 
+    def edges(self) -> Rows[EdgeRow]:
+        """List every edge between an execution, or its task, and a file version."""
+        return from_table(EdgeRow, self._ask("edges-of-run"))
+
     @cached_property
     def _flow(self) -> Flow:
-        return Flow(from_table(EdgeRow, self._ask("edges-of-run")))
+        return Flow(self.edges())
+
+    def software(self) -> Rows[SoftwareRow]:
+        """List the software files of every execution's footprint."""
+        return self._software
 
     @cached_property
     def _software(self) -> Rows[SoftwareRow]:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from nbrepro.rundir import CellRecord, NamesView
 from nbrepro.variables.code import scan_cell
@@ -21,15 +21,20 @@ __all__ = [
 
 
 def find_needs(
-    executions: Iterable[CellRecord], views: Iterable[NamesView] = ()
+    executions: Iterable[CellRecord],
+    views: Iterable[NamesView] = (),
+    own_modules: Collection[str] = (),
 ) -> dict[int, tuple[Need, ...]]:
     """Give what each execution needs of earlier ones through names and states.
 
     `executions` are those of one kernel, in the order in which they ran, as the cell log has them;
-    `views` what the kernel's names were at their ends, where that was recorded. Keys are the
-    executions' numbers. Nothing that is needed is left out; what may be needed is `possible`.
+    `views` what the kernel's names were at their ends, where that was recorded. `own_modules` are
+    names of the user's own modules, whose functions may change them. Keys are the executions'
+    numbers. Nothing that is needed is left out; what may be needed is `possible`.
     """
-    flow = Flow()
+    flow = Flow(own_modules)
+    every = list(executions)
+    flow.counts = {one.execution_count: one.execution for one in every if one.execution_count}
     seen = {view.execution: view for view in views}
     return {
         record.execution: flow.execute(
@@ -38,5 +43,5 @@ def find_needs(
             failed=record.status != "ok",
             view=seen.get(record.execution),
         )
-        for record in executions
+        for record in every
     }

@@ -7,12 +7,13 @@ changed its object since are known at every point; taking the name needs all of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from nbrepro.rundir import NamesView
 from nbrepro.variables.calls import CallRules
 from nbrepro.variables.held import EXACT, POSSIBLE, Held, Makers, Why, merge_names
+from nbrepro.variables.knowledge import PLOTTING_MODULES
 from nbrepro.variables.needs import Need, NeedSet
 from nbrepro.variables.operations import (
     Bind,
@@ -31,7 +32,7 @@ from nbrepro.variables.operations import (
     Value,
 )
 from nbrepro.variables.seeing import see_names, see_states
-from nbrepro.variables.states import STATES, broad_states, states_of_assignment
+from nbrepro.variables.states import STATES, broad_states, is_seen, states_of_assignment
 
 _HISTORY = re.compile(r"_i{1,3}|_ih|_oh|_dh|In|Out|_i?\d+")
 _SHOWN = ("_", "__", "___")
@@ -40,14 +41,17 @@ _SHOWN = ("_", "__", "___")
 class Flow(CallRules):
     """Interprets one execution after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Collection[str] = ()) -> None:
+        self.own = frozenset(own)
         self.names: dict[str, Held] = {}
         self.states: dict[str, dict[int, Why]] = {}
         self.modules: dict[str, dict[int, Why]] = {}
         self.unknown_binders: dict[int, Why] = {}
         self.watched: frozenset[str] = frozenset()
+        self.unseen: set[str] = set()
         self.shown: list[int] = []
         self.earlier: list[int] = []
+        self.counts: dict[int, int] = {}
         self.execution = 0
         self._needs = NeedSet({})
         self._running: set[Body] = set()
@@ -70,6 +74,7 @@ class Flow(CallRules):
         """
         self.execution, self._needs, self._acts = execution, NeedSet({}), False
         self._drawn.clear()
+        self.unseen.clear()
         before = dict(self.names)
         operations: tuple[Operation, ...] = scanned.operations
         self.run((Branch((operations,)),) if failed else operations)
@@ -118,18 +123,22 @@ class Flow(CallRules):
     # Names
 
     def _load(self, name: str, runs: bool) -> None:
-        if name in _SHOWN:
+        if name in _SHOWN and name not in self.names:
             self._need_shown(_SHOWN.index(name))
         elif _HISTORY.fullmatch(name):
-            self._need_all(f"{name} counts every execution", name)
+            self._need_history(name)
         held = self.names.get(name)
         if held is not None:
             self._need_makers(held.binders, name)
             self._need_makers(held.changes, name)
             if held.module:
                 self.needs_module(held.module)
+                if held.module.partition(".")[0] in PLOTTING_MODULES:
+                    self.read_state("matplotlib", f"uses {name}")
         self._need_unknown(name, held)
         if held is not None and runs:
+            if any(body.keeps_state for body in held.bodies):
+                self.change([name], f"may run code that {name} holds")
             self._run_bodies(held.bodies)
 
     def _need_makers(self, makers: Makers, name: str, kind: str = "variable") -> None:
@@ -147,6 +156,16 @@ class Flow(CallRules):
     def _need_shown(self, back: int) -> None:
         for execution in self.shown[-1 - back :]:
             self._needs.add(Need(execution, ("_",), EXACT, "shows the value that _ is"))
+
+    def _need_history(self, name: str) -> None:
+        """Need what IPython's history of inputs and outputs is asked for, by its number."""
+        number = int(name.lstrip("_i")) if name.lstrip("_i").isdecimal() else 0
+        found = self.counts.get(number)
+        reason, how = f"is number {number} in the history", EXACT
+        for execution in [found] if found else list(self.earlier):
+            how = EXACT if found else POSSIBLE
+            reason = reason if found else f"is in the history that {name} shows"
+            self._needs.add(Need(execution, (name,), how, reason, "history"))
 
     def _need_all(self, reason: str, name: str) -> None:
         for execution in self.earlier:
@@ -172,7 +191,7 @@ class Flow(CallRules):
         same = frozenset[int]() if value.module else frozenset({self.new_object()})
         self.names[name] = Held(
             {self.execution: why}, {}, same, may, bodies,
-            value.module, self.kind_of(value),
+            value.module, "" if value.module else self.kind_of(value),
         )  # fmt: skip
 
     def new_object(self) -> int:
@@ -211,7 +230,7 @@ class Flow(CallRules):
         if dotted is not None:
             self.change_module(dotted, operation.how)
             for state in states_of_assignment(dotted):
-                self.touch_state(state, "change", operation.how)
+                self.touch_state(state, "change", operation.how, dotted)
             return
         self.change(operation.names, operation.how, operation.certain)
         self.store(operation.names, operation.stored)
@@ -244,8 +263,8 @@ class Flow(CallRules):
 
     # States
 
-    def touch_state(self, name: str, mode: str, how: str) -> None:
-        """Note that a state is read, changed or set."""
+    def touch_state(self, name: str, mode: str, how: str, dotted: str = "") -> None:
+        """Note that a state is read, changed or set, by what is called or assigned to."""
         drawn = STATES[name].drawn
         if mode == "read" or (mode == "change" and drawn):
             self.read_state(name, how)
@@ -255,6 +274,8 @@ class Flow(CallRules):
         if mode == "set" and not self._branches:
             makers.clear()
         makers[self.execution] = Why(POSSIBLE if mode == "change" else EXACT, how)
+        if not is_seen(name, dotted):
+            self.unseen.add(name)
 
     def draws_not(self, name: str) -> None:
         """Take back that the execution may have read a state: it left it as it was."""
