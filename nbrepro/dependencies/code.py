@@ -1,0 +1,184 @@
+"""What a cell's code imports and which names it takes, so that a part of it can be asked for.
+
+Only imports and definitions can be left out of a cell: they do nothing but bind a name. Every
+other statement counts as needed once any of the cell's values is.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+_KEPT_MAGICS = ("time", "timeit", "capture", "prun", "python", "python3", "pypy", "memit")
+_CELL_MAGIC = re.compile(r"\s*%%\s*(\w+)[^\n]*\n?")
+_LINE = re.compile(r"^(\s*)(?:[%!?]|[\w, ]+=\s*[%!])(.*)$")
+_ASSIGNED = re.compile(r"^(\s*)([\w, ]+?)\s*=\s*[%!](.*)$")
+_NAMES = re.compile(r"[{$]\s*([A-Za-z_]\w*)")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One import of a statement: `from module import names`, or `import module` without names.
+
+    `bound` is the name of the notebook that it binds, empty where it is inside a function, `*`
+    where it binds all.
+    """
+
+    module: str
+    names: tuple[str, ...] = ()
+    bound: str = ""
+
+
+@dataclass(slots=True)
+class _Statement:
+    imports: list[Imported] = field(default_factory=list)
+    binds: set[str] = field(default_factory=set)
+    loads: set[str] = field(default_factory=set)
+    pure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a part of a cell takes: the names it uses, its imports, and whether other code than
+    imports and definitions is in it."""
+
+    loads: frozenset[str]
+    imports: tuple[Imported, ...]
+    acts: bool
+
+
+class Code:
+    """The code of one cell. `known` is False where it is not Python that can be read."""
+
+    def __init__(self, source: str) -> None:
+        try:
+            tree = ast.parse(to_python(source))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.known = False
+            self._statements: list[_Statement] = []
+            self.asked = frozenset(_NAMES.findall(source))
+            return
+        self.known = True
+        self.asked = frozenset(_asked(source))
+        self._statements = [_statement(node) for node in tree.body]
+
+    def all(self) -> Part:
+        """Give the whole cell."""
+        return self._part([(s, s.imports) for s in self._statements])
+
+    def part(self, wanted: Collection[str]) -> Part:
+        """Give what the names `wanted` need of the cell: all of it unless they are imported or
+        defined there, and nothing else in the cell binds or changes them."""
+        acting = [s for s in self._statements if not s.pure]
+        named = {name for s in acting for name in s.binds | s.loads}
+        pure = {name for s in self._statements if s.pure for name in s.binds}
+        # A name that acting code mentions may be changed there.
+        if any(name not in pure or name in named for name in wanted):
+            wanted = {*wanted, *named, *self.asked}
+        else:
+            acting = []
+        return self._needed(set(wanted), acting)
+
+    def _needed(self, wanted: set[str], acting: list[_Statement]) -> Part:
+        chosen: dict[int, tuple[_Statement, list[Imported]]] = {}
+        grown = -1
+        while grown != len(wanted) + len(chosen):
+            grown = len(wanted) + len(chosen)
+            for place, statement in enumerate(self._statements):
+                if statement in acting:
+                    chosen[place] = (statement, statement.imports)
+                elif "*" in statement.binds or statement.binds & wanted:
+                    kept = [i for i in statement.imports if _is_wanted(i, wanted)]
+                    chosen[place] = (statement, kept)
+                    wanted |= statement.loads
+        return self._part(chosen.values())
+
+    def _part(self, chosen: Iterable[tuple[_Statement, list[Imported]]]) -> Part:
+        chosen = list(chosen)
+        loads = {name for statement, _ in chosen for name in statement.loads}
+        acts = any(not statement.pure for statement, _ in chosen)
+        if acts or not self.known:
+            loads |= self.asked
+        imports = dict.fromkeys(one for _, imports in chosen for one in imports)
+        return Part(frozenset(loads), tuple(imports), acts or not self.known)
+
+
+@lru_cache(maxsize=4096)
+def read_code(source: str) -> Code:
+    """Read the code of a cell, magics aside."""
+    return Code(source)
+
+
+def _is_wanted(imported: Imported, wanted: set[str]) -> bool:
+    return imported.bound in ("", "*") or imported.bound in wanted
+
+
+def to_python(source: str) -> str:
+    """Leave out what IPython makes of a cell's magics and shell commands, lines kept."""
+    magic = _CELL_MAGIC.match(source)
+    if magic:
+        if magic[1] not in _KEPT_MAGICS:
+            return ""
+        source = "\n" + source[magic.end() :]
+    if not re.search(r"^\s*[%!?]|=\s*[%!]|\?\s*$", source, re.MULTILINE):
+        return source
+    return "\n".join(_plain_line(line) for line in source.split("\n"))
+
+
+def _plain_line(line: str) -> str:
+    if assigned := _ASSIGNED.match(line):
+        return f"{assigned[1]}{assigned[2]} = None"
+    if _LINE.match(line):
+        return line[: len(line) - len(line.lstrip())] + "pass"
+    return line if not line.rstrip().endswith("?") else "pass"
+
+
+def _asked(source: str) -> Iterator[str]:
+    """Yield the names that magics and shell commands put into their text."""
+    whole = bool(_CELL_MAGIC.match(source))
+    for line in source.split("\n"):
+        if whole or _LINE.match(line) or _ASSIGNED.match(line):
+            yield from _NAMES.findall(line)
+            if line.lstrip().startswith("%"):
+                yield from re.findall(r"[A-Za-z_]\w*", line)
+
+
+def _statement(node: ast.stmt) -> _Statement:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        imports = list(_imports(node, top=True))
+        return _Statement(imports, {i.bound for i in imports}, set(), pure=True)
+    found = _Statement(pure=isinstance(node, _DEFINITIONS) and not node.decorator_list)
+    if isinstance(node, _DEFINITIONS):
+        found.binds.add(node.name)
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import | ast.ImportFrom):
+            imports = list(_imports(inner, top=not found.pure))
+            found.imports += imports
+            found.binds |= set() if found.pure else {i.bound for i in imports} - {""}
+        elif isinstance(inner, ast.Name):
+            (found.loads if isinstance(inner.ctx, ast.Load) else found.binds).add(inner.id)
+    if found.pure and isinstance(node, _DEFINITIONS):
+        # What a function binds within itself is not the notebook's, unless it says so.
+        found.binds = {node.name, *_globals(node)}
+    return found
+
+
+def _globals(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Global):
+            yield from inner.names
+
+
+def _imports(node: ast.Import | ast.ImportFrom, *, top: bool) -> Iterator[Imported]:
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            bound = alias.asname or alias.name.partition(".")[0]
+            yield Imported(alias.name, (), bound if top else "")
+        else:
+            module = "." * node.level + (node.module or "")
+            bound = "*" if alias.name == "*" else alias.asname or alias.name
+            yield Imported(module, (alias.name,), bound if top else "")
