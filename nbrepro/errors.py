@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     STORE = 5
     MACHINE = 6
     INVALID = 7
+    DIFFERENT = 8
     INTERNAL = 70
     INTERRUPTED = 130
     TERMINATED = 143

@@ -10,7 +10,6 @@ from nbrepro.config import RoleRule
 from nbrepro.model import (
     SOFTWARE_ROLES,
     Classification,
-    EngineWorker,
     Mode,
     OwnedAccess,
     OwnedExit,
@@ -20,7 +19,6 @@ from nbrepro.model import (
     Role,
     Sighting,
     Statement,
-    TaskRecord,
     Touch,
 )
 from nbrepro.provenance import (
@@ -37,6 +35,7 @@ from nbrepro.provenance import (
 from nbrepro.roles import FileFacts, Places, classify, under
 from nbrepro.rundir import Host, Manifest, Tracer, WorkerManifest
 from nbrepro.sandboxes import Declarations
+from nbrepro.tasks import EngineWorker, TaskRecord
 from nbrepro.versions import VersionedTouch, Versions
 
 _TAKING = (Mode.READ, Mode.EXECUTE)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from nbrepro import graph
 from nbrepro.engines import read_tasks, read_workers
 from nbrepro.errors import UsageError
-from nbrepro.model import OWN_ENGINE, Ownership, Statement
+from nbrepro.model import Ownership, Statement
 from nbrepro.owners import Window
 from nbrepro.provenance import RunFacts
 from nbrepro.rundir import Manifest, RunDirectory, WorkerDirectory, WorkerManifest
+from nbrepro.tasks import OWN_ENGINE
 from nbrepro.touches import fold_handles
 from nbrepro.walk import (
     Observed,

@@ -12,7 +12,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from nbrepro.model import Mode, Owner, TaskFile, TaskRecord, Touch
+from nbrepro.model import Mode, Owner, Touch
+from nbrepro.tasks import TaskFile, TaskRecord
 
 _SANDBOX = re.compile(r"^(.*?)/((?:task|func|libr|mini)\.\d+)(?:/(.*))?$", re.DOTALL)
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 from nbrepro.errors import TraceError
 from nbrepro.graph import ProcessFold
-from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, TaskRecord, Touch, Unparsed
+from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, Touch, Unparsed
 from nbrepro.owners import Attribution, Window, owned
 from nbrepro.processes import Skipped, steps
 from nbrepro.provenance import ProcessRecord
 from nbrepro.rundir import open_trace
 from nbrepro.sandboxes import Sandboxes
+from nbrepro.tasks import TaskRecord
 from nbrepro.touches import TouchFold
 from nbrepro.trace import Summary, births, events, read_lines
 

@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,13 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"a live test may not skip here: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a project with the recorded runs of `recorded`."""
+    from recorded import make_project
+
+    root = tmp_path_factory.mktemp("project").resolve()
+    make_project(root)
+    return root

@@ -15,13 +15,6 @@ from nbrepro.model import Role
 from nbrepro.rows import DataRow, PackageRow, Rows, RunRow
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("project").resolve()
-    make_project(root)
-    return root
-
-
 @pytest.fixture
 def provenance(root):
     with nbrepro.open(root) as provenance:

@@ -21,13 +21,6 @@ COMMANDS = list(program.list_commands(None))
 ASKING = ["runs", "show", "data", "packages", "why mid.csv", "lineage mid.csv", "impact mid.csv"]
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("project").resolve()
-    make_project(root)
-    return root
-
-
 @pytest.fixture
 def ask(root, monkeypatch):
     """Run the command line inside the project; give its result."""

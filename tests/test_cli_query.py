@@ -11,20 +11,13 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 from click.testing import CliRunner
-from recorded import FIRST, LAST, ODD, make_project
+from recorded import FIRST, LAST, ODD
 
 from nbrepro.cli.drawing import to_dot
 from nbrepro.cli.program import program
 from nbrepro.errors import MachineError, QueryError
 from nbrepro.model import Table
 from nbrepro.queries import load_questions
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("project").resolve()
-    make_project(root)
-    return root
 
 
 @pytest.fixture

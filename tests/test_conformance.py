@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from nbrepro import graph
-from nbrepro.model import Mode, Owner, Sighting, TaskFile, TaskRecord
+from nbrepro.model import Mode, Owner, Sighting
 from nbrepro.provenance import ProcessRecord, RunFacts
 from nbrepro.rundir import Host, Tracer, WorkerManifest
+from nbrepro.tasks import TaskFile, TaskRecord
 from tests.test_graph import CELLS, HOSTS, MANIFEST, OWNERS, SOFTWARE, TOUCHES, touch
 from tests.test_schemas import DEFINED, graph_of, ours, violations
 

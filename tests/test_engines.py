@@ -15,9 +15,9 @@ from nbrepro.engines.clocks import Exchange, measure_clock
 from nbrepro.engines.submits import _FIELDS
 from nbrepro.engines.transactions import parse_transactions
 from nbrepro.errors import RunDirectoryError
-from nbrepro.model import OWN_ENGINE, TaskFile
 from nbrepro.resources import find_resources
 from nbrepro.rundir import RunDirectory
+from nbrepro.tasks import OWN_ENGINE, TaskFile
 
 SCHEMA = json.loads((find_resources("schemas") / "submits.schema.json").read_text())
 

@@ -13,10 +13,11 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nbrepro"
 
 LAYERS = {
-    "words": "errors model vocabulary resources config",
+    "words": "errors model tasks vocabulary resources config",
     "readers": "rundir trace engines notebook",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
+        " outputs"
     ),
     "engines": "stores queries sparql_text",
     "acts": (

@@ -12,13 +12,12 @@ from nbrepro.model import (
     Mode,
     Owner,
     Process,
-    TaskFile,
-    TaskRecord,
     Tid,
     Touch,
 )
 from nbrepro.owners import Attribution, owned
 from nbrepro.sandboxes import Declarations, Sandboxes, split_sandbox
+from nbrepro.tasks import TaskFile, TaskRecord
 from nbrepro.versions import Versions
 
 WORKER = Process(1, 1, 0, "/usr/bin/vine_worker")

@@ -21,13 +21,12 @@ from nbrepro.model import (
     Package,
     RunId,
     Sighting,
-    TaskFile,
-    TaskRecord,
     Touch,
 )
 from nbrepro.provenance import RunFacts
 from nbrepro.rundir import CellRecord, Host, Kernel, Manifest, Tracer, WorkerManifest
 from nbrepro.stores import open_store
+from nbrepro.tasks import TaskFile, TaskRecord
 
 RUN = RunId("20261122-204501-tasks-aa01")
 S = 10**9

@@ -82,8 +82,11 @@ def adopt(run: RunDirectory, local: Sequence[Path] = ()) -> list[str]:
 
 def _tell_workers(run: RunDirectory) -> None:
     """Note in the workers' manifests what only the manager's side knows."""
+    directories = list(run.worker_directories())
+    if not directories:
+        return
     clocks, kernel = read_clocks(run), run.read_manifest()
-    for directory in run.worker_directories():
+    for directory in directories:
         manifest = told = directory.read_manifest()
         if manifest.worker in clocks:
             address, clock = clocks[manifest.worker]

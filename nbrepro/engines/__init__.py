@@ -6,8 +6,8 @@ from nbrepro.engines.clocks import Clock
 from nbrepro.engines.dask import dask_clocks, dask_tasks, dask_workers
 from nbrepro.engines.submits import Submit, read_submits
 from nbrepro.engines.taskvine import taskvine_clocks, taskvine_tasks
-from nbrepro.model import EngineWorker, TaskRecord
 from nbrepro.rundir import RunDirectory
+from nbrepro.tasks import EngineWorker, TaskRecord
 
 __all__ = ["Clock", "Submit", "read_clocks", "read_submits", "read_tasks", "read_workers"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from nbrepro.engines.clocks import Clock, Exchange, measure_clock
 from nbrepro.engines.submits import Submit, observed_by
-from nbrepro.model import EngineWorker, TaskRecord
 from nbrepro.rundir import RunDirectory
+from nbrepro.tasks import EngineWorker, TaskRecord
 
 ENGINE = "dask"
 

@@ -12,8 +12,8 @@ from typing import Any
 from nbrepro.engines.clocks import Clock, measure_clock
 from nbrepro.engines.submits import Submit, observed_by
 from nbrepro.engines.transactions import Transactions, Try, parse_transactions
-from nbrepro.model import OWN_ENGINE, TaskFile, TaskRecord
 from nbrepro.rundir import RunDirectory
+from nbrepro.tasks import OWN_ENGINE, TaskFile, TaskRecord
 
 ENGINE = "taskvine"
 _OWN_CATEGORY = "nbrepro-collect"  # the tasks that fetch the workers' traces

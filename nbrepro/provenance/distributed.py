@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from nbrepro.model import Owner, Statement, TaskRecord, Value
+from nbrepro.model import Owner, Statement, Value
 from nbrepro.provenance.identity import period, segment
 from nbrepro.provenance.runs import host_name, host_node, of_cell
 from nbrepro.provenance.scribe import Scribe
 from nbrepro.rundir import CellRecord, WorkerManifest
 from nbrepro.sandboxes import Declarations
+from nbrepro.tasks import TaskRecord
 from nbrepro.vocabulary import to_text
 
 

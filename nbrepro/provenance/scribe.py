@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from nbrepro.model import Edge, Node, Owner, TaskRecord, Value
+from nbrepro.model import Edge, Node, Owner, Value
 from nbrepro.provenance.identity import segment
 from nbrepro.rundir import CellRecord, Manifest, WorkerManifest
+from nbrepro.tasks import TaskRecord
 from nbrepro.vocabulary import run_iri
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nbrepro.errors import QueryError
-from nbrepro.queries.header import Header
+from nbrepro.queries.header import Header, line_at
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -57,7 +57,7 @@ def check_cypher(text: str, path: Path, header: Header) -> None:
     for before, token in zip((None, *words), words, strict=False):
         # `n.set` and `:Remove` are names.
         if token.word in _WRITING and (before is None or before.text not in ".:"):
-            line = text.count("\n", 0, token.start) + 1
+            line = line_at(text, token.start)
             raise QueryError(f"{path}:{line}: {token.word} writes; named questions only read")
     columns = read_columns(words)
     if columns != header.columns:

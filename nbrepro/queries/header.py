@@ -36,6 +36,11 @@ def parse_header(text: str, path: Path, dialect: str) -> Header:
     return Header(summary, tuple(parameters), tuple(_names(lines, "columns", path, mark)))
 
 
+def line_at(text: str, position: int) -> int:
+    """Give the number of the line that a position is in, from 1."""
+    return text.count("\n", 0, position) + 1
+
+
 def _lines(text: str, path: Path, mark: str) -> dict[str, tuple[int, str]]:
     found: dict[str, tuple[int, str]] = {}
     for number, line in enumerate(text.splitlines(), 1):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbrepro.errors import QueryError
-from nbrepro.queries.header import Header
+from nbrepro.queries.header import Header, line_at
 from nbrepro.sparql_text import BindingSite, Select, Token, read_binding_sites, read_selects, tokens
 
 
@@ -26,11 +26,6 @@ def check_sparql(text: str, path: Path, header: Header) -> None:
     _check_sites(text, path, header, sites)
     for select in selects[1:]:
         _check_scope(text, path, header, select, sites)
-
-
-def line_at(text: str, position: int) -> int:
-    """Give the number of the line that a position is in, from 1."""
-    return text.count("\n", 0, position) + 1
 
 
 def _is_select(words: Sequence[Token]) -> bool:

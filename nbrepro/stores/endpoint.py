@@ -19,11 +19,12 @@ from nbrepro.errors import NotFoundError, StoreError
 from nbrepro.model import RunId, Statement, Table, Value
 from nbrepro.queries import Question, find_question
 from nbrepro.sparql_text import read_form, tokens
+from nbrepro.stores.batches import batches
 from nbrepro.stores.credentials import Credentials
 from nbrepro.stores.interface import Compacted, Kept, Store
-from nbrepro.stores.outbox import Outbox, chunks, open_outbox
+from nbrepro.stores.outbox import Outbox, open_outbox
 from nbrepro.stores.protocol import RESULTS, TRIPLES, Answer, Server
-from nbrepro.stores.quads import META, SHARED, dump_lines, kept_note, objects_of, run_quads
+from nbrepro.stores.quads import META, SHARED, dump_lines, kept_note, run_quads, shared_by
 from nbrepro.stores.rdf import iri
 from nbrepro.stores.statements import read_statements
 from nbrepro.stores.terms import QUERY_PREFIXES, check_reading, to_table, to_term
@@ -97,8 +98,8 @@ class EndpointStore(Store):
     def _known(self, markers: Mapping[str, str]) -> set[str]:
         """Give those subjects, as IRIs in brackets, whose marker the server has."""
         known: set[str] = set()
-        for chunk in chunks(markers, _NODES):
-            pairs = " ".join(f"({node} {markers[node].split(' ', 2)[2][:-3]})" for node in chunk)
+        for batch in batches(markers, _NODES):
+            pairs = " ".join(f"({node} {markers[node].split(' ', 2)[2][:-3]})" for node in batch)
             text = f"SELECT ?node {{ VALUES (?node ?type) {{ {pairs} }} ?node a ?type }}"
             table = self._select(text, default=[SHARED_GRAPH])
             known.update(f"<{node}>" for (node,) in table.rows)
@@ -170,7 +171,7 @@ class EndpointStore(Store):
 
         def read(graph: str) -> Kept:
             store = ox.Store()
-            self._fetch(store, META, f"VALUES ?s {{ {iri(graph)} }}")
+            store.extend(self._fetch(META, f"VALUES ?s {{ {iri(graph)} }}"))
             return kept_note(store, ox.NamedNode(graph))
 
         return self._steadily([run], read)
@@ -256,20 +257,22 @@ class EndpointStore(Store):
     def _copied(self, graph: str) -> ox.Store:
         """Copy a run, its bundle and what it shares into memory."""
         store, node = ox.Store(), ox.NamedNode(graph)
-        own = self._fetch(store, node)
-        self._fetch(store, META, f"VALUES ?s {{ {node} }}")
-        waiting = objects_of(own)
-        seen: set[ox.NamedNode] = set()
-        while waiting:
-            seen |= waiting
-            found: list[ox.Quad] = []
-            for chunk in chunks(sorted(map(str, waiting)), _NODES):
-                found += self._fetch(store, SHARED, f"VALUES ?s {{ {' '.join(chunk)} }}")
-            waiting = objects_of(found) - seen
+        own = self._fetch(node)
+        store.extend(own)
+        store.extend(self._fetch(META, f"VALUES ?s {{ {node} }}"))
+        store.extend(shared_by(own, self._describe))
         return store
 
-    def _fetch(self, store: ox.Store, graph: ox.NamedNode, subjects: str = "") -> list[ox.Quad]:
-        """Copy what a graph says, of some subjects or of all."""
+    def _describe(self, nodes: set[ox.NamedNode]) -> list[ox.Quad]:
+        """Fetch what is said of shared nodes."""
+        return [
+            quad
+            for batch in batches(sorted(map(str, nodes)), _NODES)
+            for quad in self._fetch(SHARED, f"VALUES ?s {{ {' '.join(batch)} }}")
+        ]
+
+    def _fetch(self, graph: ox.NamedNode, subjects: str = "") -> list[ox.Quad]:
+        """Fetch what a graph says, of some subjects or of all."""
         text = f"CONSTRUCT {{ ?s ?p ?o }} {{ {subjects} ?s ?p ?o }}"
 
         def read(answer: Answer) -> list[ox.Quad]:
@@ -278,6 +281,4 @@ class EndpointStore(Store):
                 for quad in ox.parse(answer.file, ox.RdfFormat.N_TRIPLES)
             ]
 
-        quads = self._server.query(text, TRIPLES, read, default=[graph.value])
-        store.extend(quads)
-        return quads
+        return self._server.query(text, TRIPLES, read, default=[graph.value])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import IO
 
 from nbrepro.errors import StoreError
 from nbrepro.model import Node, RunId, Statement
-from nbrepro.stores.rdf import RunWriter, iri
-from nbrepro.vocabulary import KINDS, META_GRAPH, SHARED_GRAPH
+from nbrepro.stores.rdf import RunWriter, check_described, iri, part_marker
+from nbrepro.vocabulary import META_GRAPH, SHARED_GRAPH
 
 BATCH_BYTES = 4 << 20
 
@@ -49,19 +48,15 @@ class Outbox:
                 f"{tempfile.gettempdir()}: the run cannot be held here on its way to the server "
                 f"({error.strerror or error}); free some disk space, or set TMPDIR"
             ) from None
-        if not self._writer.run_properties:
-            raise StoreError(f"run {self._run}: its statements name no Run node; nothing is kept")
+        check_described(self._run, self._writer.run_properties)
 
     def _put(self, statement: Statement) -> None:
+        if isinstance(statement, Node) and iri(statement.uid) in self.markers:
+            return
         shared, quads = self._writer.lines(statement)
         lines = _triples(quads, SHARED_GRAPH if shared else self.graph)
         if shared and isinstance(statement, Node):
-            subject = iri(statement.uid)
-            if subject in self.markers:
-                return
-            marker = f" <{KINDS[statement.kind].classes[0]}> "
-            (self.markers[subject],) = (line for line in lines if marker in line)
-            lines = [line for line in lines if marker not in line]
+            self.markers[iri(statement.uid)], lines = part_marker(statement, lines)
         (self._shared if shared else self._own).write("".join(lines).encode())
 
     def own_batches(self) -> Iterator[bytes]:
@@ -105,10 +100,3 @@ def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
             batch, size = [], 0
     if batch:
         yield b"".join(batch)
-
-
-def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Yield the items in lists of at most `size`."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

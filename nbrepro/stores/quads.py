@@ -5,7 +5,7 @@ Every function reads an Oxigraph store, on disk or in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pyoxigraph as ox
 
@@ -24,18 +24,23 @@ def dump_lines(store: ox.Store, graph: ox.NamedNode) -> list[str]:
 
 def run_quads(store: ox.Store, graph: ox.NamedNode) -> list[ox.Quad]:
     """Give the quads of a run's graph, and those of shared nodes that they lead to."""
+
+    def describe(nodes: set[ox.NamedNode]) -> list[ox.Quad]:
+        return [q for node in nodes for q in store.quads_for_pattern(node, None, None, SHARED)]
+
     own = list(store.quads_for_pattern(None, None, None, graph))
-    return [*own, *_shared_by(store, own)]
+    return [*own, *shared_by(own, describe)]
 
 
-def _shared_by(store: ox.Store, quads: Iterable[ox.Quad]) -> Iterator[ox.Quad]:
+def shared_by(
+    quads: Iterable[ox.Quad], describe: Callable[[set[ox.NamedNode]], list[ox.Quad]]
+) -> Iterator[ox.Quad]:
+    """Yield the quads of all shared nodes that quads lead to; `describe` gives those of nodes."""
     waiting = objects_of(quads)
     seen: set[ox.NamedNode] = set()
     while waiting:
         seen |= waiting
-        found: list[ox.Quad] = []
-        for node in waiting:
-            found += store.quads_for_pattern(node, None, None, SHARED)
+        found = describe(waiting)
         yield from found
         waiting = objects_of(found) - seen
 

@@ -81,6 +81,22 @@ class RunWriter:
         ]
 
 
+def check_described(run: str, properties: Mapping[str, Value]) -> None:
+    """Check that the statements of a run named its Run node, whose properties these are.
+
+    Raises StoreError.
+    """
+    if not properties:
+        raise StoreError(f"run {run}: its statements name no Run node; nothing is kept")
+
+
+def part_marker(node: Node, lines: list[str]) -> tuple[str, list[str]]:
+    """Part the line with a node's first type, which is written last, from its other lines."""
+    marker = f" <{KINDS[node.kind].classes[0]}> "
+    (last,) = (line for line in lines if marker in line)
+    return last, [line for line in lines if marker not in line]
+
+
 def _node(node: Node) -> Iterator[str]:
     subject = iri(node.uid)
     for types in _types(node.kind):

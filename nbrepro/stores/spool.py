@@ -10,11 +10,9 @@ from typing import IO, Self
 
 import pyoxigraph as ox
 
-from nbrepro.errors import StoreError
 from nbrepro.model import Node, RunId, Statement
 from nbrepro.stores.failures import explain_failure
-from nbrepro.stores.rdf import RunWriter, iri
-from nbrepro.vocabulary import KINDS
+from nbrepro.stores.rdf import RunWriter, check_described, iri, part_marker
 
 
 class Spool:
@@ -55,16 +53,9 @@ class Spool:
                 continue
             shared, lines = self._writer.lines(statement)
             if shared and isinstance(statement, Node):
-                lines = self._without_marker(statement, lines)
+                self._markers[iri(statement.uid)], lines = part_marker(statement, lines)
             self._write(self._shared if shared else self._lines, lines)
-        if not self._writer.run_properties:
-            raise StoreError(f"run {self._run}: its statements name no Run node; nothing is kept")
-
-    def _without_marker(self, node: Node, lines: list[str]) -> list[str]:
-        subject = iri(node.uid)
-        marker = f" <{KINDS[node.kind].classes[0]}> "
-        (self._markers[subject],) = (line for line in lines if marker in line)
-        return [line for line in lines if marker not in line]
+        check_described(self._run, self._writer.run_properties)
 
     def _write(self, file: IO[bytes], lines: list[str]) -> None:
         try:

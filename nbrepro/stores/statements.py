@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import pyoxigraph as ox
 
 from nbrepro.model import Edge, Node, Statement, Value
-from nbrepro.stores.terms import time_text
+from nbrepro.stores.terms import CONVERSIONS
 from nbrepro.vocabulary import (
     KINDS,
     NBR,
@@ -16,7 +16,6 @@ from nbrepro.vocabulary import (
     REFERENCES,
     RELATIONS,
     STANDARD_PROPERTIES,
-    XSD,
     from_text,
     property_iri,
 )
@@ -129,13 +128,4 @@ def _name(predicate: str) -> str:
 def _value(term: ox.Literal | ox.NamedNode) -> Value:
     if isinstance(term, ox.NamedNode):
         return term.value
-    convert = _CONVERSIONS.get(term.datatype.value, from_text)
-    return convert(term.value)
-
-
-_CONVERSIONS: dict[str, Callable[[str], Value]] = {
-    XSD + "integer": int,
-    XSD + "double": float,
-    XSD + "boolean": "true".__eq__,
-    XSD + "dateTime": time_text,
-}
+    return CONVERSIONS.get(term.datatype.value, from_text)(term.value)

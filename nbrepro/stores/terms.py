@@ -59,7 +59,7 @@ def _cell(term: object) -> Cell:
     text, type_ = term.value, term.datatype.value
     if type_ == XSD + "string":
         return from_text(text)
-    convert = _CONVERSIONS.get(type_)
+    convert = CONVERSIONS.get(type_)
     return convert(text) if convert else text
 
 
@@ -70,7 +70,7 @@ def time_text(text: str) -> str:
     return f"{whole}.{fraction:0<{_TIME_DIGITS}}Z" if zone else text
 
 
-_CONVERSIONS: dict[str, Callable[[str], Cell]] = {
+CONVERSIONS: dict[str, Callable[[str], Value]] = {
     XSD + "integer": int,
     XSD + "double": float,
     XSD + "decimal": float,

@@ -1,18 +1,25 @@
 """Read a TaskVine manager's own logs while it runs: which observed workers are there."""
 
 
-def observed_workers(debug):
-    """Give the workers that said `feature nbrepro:ID`, by address, from the manager's debug log."""
+def matches(log, hint, pattern):
+    """Yield where a pattern is found in the lines of a log that have the text `hint`."""
     import re
 
-    said = re.compile(r"rx from (\S+) \((\S+)\): feature nbrepro:(\S+)")
-    found = {}
-    with open(debug, encoding="utf-8", errors="replace") as lines:
+    search = re.compile(pattern).search
+    with open(log, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            match = "feature nbrepro:" in line and said.search(line)
+            match = hint in line and search(line)
             if match:
-                found[match[2]] = {"host": match[1], "nbrepro_worker": match[3]}
-    return found
+                yield match
+
+
+def observed_workers(debug):
+    """Give the workers that said `feature nbrepro:ID`, by address, from the manager's debug log."""
+    said = r"rx from (\S+) \((\S+)\): feature nbrepro:(\S+)"
+    return {
+        match[2]: {"host": match[1], "nbrepro_worker": match[3]}
+        for match in matches(debug, "feature nbrepro:", said)
+    }
 
 
 def connected(transactions):
@@ -35,22 +42,16 @@ def file_of(worker):
 
 def libraries_held(debug):
     """Give the names of the libraries that each worker has, by address, from the debug log."""
-    import re
-
-    told = re.compile(r"tx to \S+ \((\S+)\): (task|provides_library|kill) (.+)")
+    told = r"tx to \S+ \((\S+)\): (task|provides_library|kill) (.+)"
     held, number = {}, {}
-    with open(debug, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            match = told.search(line)
-            if not match:
-                continue
-            address, word, value = match[1], match[2], match[3].strip()
-            if word == "task":
-                number[address] = value
-            elif word == "provides_library":
-                held.setdefault(address, {})[number.get(address)] = value
-            else:
-                held.get(address, {}).pop(value, None)
+    for match in matches(debug, "tx to ", told):
+        address, word, value = match[1], match[2], match[3].strip()
+        if word == "task":
+            number[address] = value
+        elif word == "provides_library":
+            held.setdefault(address, {})[number.get(address)] = value
+        else:
+            held.get(address, {}).pop(value, None)
     return {address: set(libraries.values()) for address, libraries in held.items()}
 
 
@@ -59,13 +60,7 @@ def minis_sent(debug):
 
     A worker numbers its mini tasks itself, from 1.
     """
-    import re
-
-    told = re.compile(r"tx to \S+ \((\S+)\): mini_task (\S+)")
     sent = {}
-    with open(debug, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            match = "mini_task" in line and told.search(line)
-            if match:
-                sent.setdefault(match[1], []).append(match[2])
+    for match in matches(debug, "mini_task", r"tx to \S+ \((\S+)\): mini_task (\S+)"):
+        sent.setdefault(match[1], []).append(match[2])
     return sent

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbrepro.errors import StoreError
+from nbrepro.stores.batches import batches
 from nbrepro.stores.neo4j.connection import certainly
 from nbrepro.stores.neo4j.lease import Lease
 from nbrepro.stores.neo4j.rows import Group, Row, Rows, stored
@@ -50,14 +51,14 @@ def load_rows(session: neo4j.Session, lease: Lease, rows: Rows, counted: int) ->
 
 def _parts(rows: Rows, known: set[str]) -> Iterator[Part]:
     """Yield what to send, in order: nodes, then relationships, then that shared ones are whole."""
-    for uids in _batches(rows.bare_ends()):
+    for uids in batches(rows.bare_ends(), BATCH):
         yield Part(_BARE, uids)
     for group in rows.groups():
         for batch in rows.read(group, BATCH):
             lacking = [row for row in batch if not (group.shared and row[0] in known)]
             if lacking:
                 yield _part(group, lacking)
-    for uids in _batches(sorted(rows.shared - known)):
+    for uids in batches(sorted(rows.shared - known), BATCH):
         yield Part(_WHOLE, uids)
 
 
@@ -76,18 +77,13 @@ def _steps(parts: Iterable[Part]) -> Iterator[list[Part]]:
 def _known(session: neo4j.Session, rows: Rows) -> set[str]:
     """Find which shared nodes are whole: what they say is their name, so nothing is to be added."""
     known: set[str] = set()
-    for uids in _batches(sorted(rows.shared)):
+    for uids in batches(sorted(rows.shared), BATCH):
         known.update(certainly(session.execute_read, partial(_find_known, uids=uids)))
     return known
 
 
 def _find_known(transaction: neo4j.ManagedTransaction, uids: list[str]) -> list[str]:
     return [uid for (uid,) in transaction.run(_KNOWN, uids=uids).values()]
-
-
-def _batches(uids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(uids), BATCH):
-        yield uids[start : start + BATCH]
 
 
 def _part(group: Group, batch: list[Row]) -> Part:

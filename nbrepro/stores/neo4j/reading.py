@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nbrepro.model import Edge, Node, Statement
+from nbrepro.stores.batches import batches
 from nbrepro.stores.neo4j.rows import exact
 from nbrepro.vocabulary import KINDS, RELATIONS
 
@@ -40,7 +41,7 @@ def read_statements(transaction: neo4j.ManagedTransaction, run: str) -> list[Sta
     shared = sorted(_closure(transaction, run))
     nodes = [*_nodes(transaction.run(_NODES, run=run))]
     edges = [*_edges(transaction.run(_EDGES, run=run))]
-    for uids in _batches(shared):
+    for uids in batches(shared, _AT_ONCE):
         nodes += _nodes(transaction.run(_SHARED, uids=uids))
         edges += _edges(transaction.run(_SHARED_EDGES, uids=uids))
     named = sorted((edge for edge in edges if edge.uid), key=lambda edge: edge.uid)
@@ -63,16 +64,11 @@ def _closure(transaction: neo4j.ManagedTransaction, run: str) -> set[str]:
     while waiting:
         seen |= waiting
         found: set[str] = set()
-        for uids in _batches(sorted(waiting)):
+        for uids in batches(sorted(waiting), _AT_ONCE):
             ends = transaction.run(_SHARED_EDGES, uids=uids).values()
             found.update(target for _, _, target, _ in ends)
         waiting = found - seen
     return seen
-
-
-def _batches(uids: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(uids), _AT_ONCE):
-        yield uids[start : start + _AT_ONCE]
 
 
 def _nodes(result: neo4j.Result) -> Iterator[Node]:

@@ -11,12 +11,12 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from itertools import islice
 from typing import IO, Any, NamedTuple, Self
 
 from nbrepro.errors import StoreError
 from nbrepro.model import Edge, Node, RunId, Statement, Value
-from nbrepro.stores.rdf import iri, literal_text
+from nbrepro.stores.batches import batches
+from nbrepro.stores.rdf import check_described, iri, literal_text
 from nbrepro.vocabulary import KINDS, REFERENCES, RELATIONS, from_text, run_iri
 
 Row = list[Any]
@@ -63,8 +63,7 @@ class Rows:
                 self._node(statement)
             else:
                 self._edge(statement)
-        if not self.run_properties:
-            raise StoreError(f"run {self.run}: its statements name no Run node; nothing is kept")
+        check_described(self.run, self.run_properties)
 
     def groups(self) -> list[Group]:
         """List the groups in the order to load them: nodes first, what runs share before them."""
@@ -74,8 +73,7 @@ class Rows:
         """Yield the rows of a group in batches."""
         file = self._files[group]
         file.seek(0)
-        while batch := [json.loads(line) for line in islice(file, size)]:
-            yield batch
+        yield from batches(map(json.loads, file), size)
 
     def bare_ends(self) -> list[str]:
         """List the uids that relationships lead to and no node of the run describes."""
