@@ -3,7 +3,7 @@
 A test marked `live` runs a real strace, kernel or other component. On a user's machine it is
 skipped, with the reason, where that is missing; where NBREPRO_REQUIRE_LIVE=1 it fails instead.
 `@pytest.mark.live` alone asks for strace and a kernel; `@pytest.mark.live("kernel")` for what it
-names: `strace`, `kernel`, or a module or program.
+names: `strace`, `kernel`, `isolation` (a root of one's own), or a module or program.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ def lack(component: str) -> str:
     """Say why `component` cannot be used on this machine; empty where it can."""
     if component == "strace":
         return _lack_of_strace()
+    if component == "isolation":
+        return _lack_of_isolation()
     if component == "kernel":
         return "" if importlib.util.find_spec("ipykernel") else "ipykernel is not installed"
     if shutil.which(component) or importlib.util.find_spec(component):
@@ -39,6 +41,17 @@ def _lack_of_strace() -> str:
     probe = ["strace", "-f", "-o", "/dev/null", "true"]
     finished = subprocess.run(probe, capture_output=True, text=True, timeout=30)
     return f"ptrace is forbidden ({finished.stderr.strip()})" if finished.returncode else ""
+
+
+def _lack_of_isolation() -> str:
+    from nbrepro.errors import MachineError
+    from nbrepro.packaging.isolation import find_way
+
+    try:
+        find_way()
+    except MachineError as error:
+        return str(error)
+    return ""
 
 
 def pytest_configure(config: pytest.Config) -> None:
