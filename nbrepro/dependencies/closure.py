@@ -74,11 +74,13 @@ class Closure:
                 self._through_files(needed)
         return [self._found[number] for number in sorted(self._found)]
 
-    def needed_by(self, step: Step) -> list[Needed]:
-        """Give the executions that made what a task read, with what they need."""
-        for execution in self._makers_of([step]):
-            self._add(Needed(execution, step.execution, "file", f"made a file that {step.words} "
-                             "read", EXACT, None))  # fmt: skip
+    def of_name(self, execution: int, name: str) -> list[Needed]:
+        """Give the executions that what `name` stands for at the end of an execution needs."""
+        own = read_code(self._facts.executions[execution].source or "")
+        if name in own.bound:
+            return self.needed([execution], frozenset({name}))
+        asking = Needed(execution, execution, "asked", f"uses {name}", EXACT, {name})
+        self._through_names(asking, Part(frozenset({name}), (), acts=False))
         return self.needed(())
 
     def _add(self, needed: Needed) -> None:

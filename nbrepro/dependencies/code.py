@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-_KEPT_MAGICS = ("time", "timeit", "capture", "prun", "python", "python3", "pypy", "memit")
-_CELL_MAGIC = re.compile(r"\s*%%\s*(\w+)[^\n]*\n?")
-_LINE = re.compile(r"^(\s*)(?:[%!?]|[\w, ]+=\s*[%!])(.*)$")
-_ASSIGNED = re.compile(r"^(\s*)([\w, ]+?)\s*=\s*[%!](.*)$")
+from nbrepro.variables.code import parse_cell
+
+_MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?[%!]")
 _NAMES = re.compile(r"[{$]\s*([A-Za-z_]\w*)")
+_WORDS = re.compile(r"[A-Za-z_]\w*")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -55,16 +55,20 @@ class Code:
     """The code of one cell. `known` is False where it is not Python that can be read."""
 
     def __init__(self, source: str) -> None:
+        self.asked = frozenset(_asked(source))
         try:
-            tree = ast.parse(to_python(source))
+            tree = parse_cell(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self.known = False
             self._statements: list[_Statement] = []
-            self.asked = frozenset(_NAMES.findall(source))
             return
         self.known = True
-        self.asked = frozenset(_asked(source))
         self._statements = [_statement(node) for node in tree.body]
+
+    @property
+    def bound(self) -> frozenset[str]:
+        """Give the names that the cell binds."""
+        return frozenset(name for s in self._statements for name in s.binds)
 
     def all(self) -> Part:
         """Give the whole cell."""
@@ -117,34 +121,14 @@ def _is_wanted(imported: Imported, wanted: set[str]) -> bool:
     return imported.bound in ("", "*") or imported.bound in wanted
 
 
-def to_python(source: str) -> str:
-    """Leave out what IPython makes of a cell's magics and shell commands, lines kept."""
-    magic = _CELL_MAGIC.match(source)
-    if magic:
-        if magic[1] not in _KEPT_MAGICS:
-            return ""
-        source = "\n" + source[magic.end() :]
-    if not re.search(r"^\s*[%!?]|=\s*[%!]|\?\s*$", source, re.MULTILINE):
-        return source
-    return "\n".join(_plain_line(line) for line in source.split("\n"))
-
-
-def _plain_line(line: str) -> str:
-    if assigned := _ASSIGNED.match(line):
-        return f"{assigned[1]}{assigned[2]} = None"
-    if _LINE.match(line):
-        return line[: len(line) - len(line.lstrip())] + "pass"
-    return line if not line.rstrip().endswith("?") else "pass"
-
-
 def _asked(source: str) -> Iterator[str]:
-    """Yield the names that magics and shell commands put into their text."""
-    whole = bool(_CELL_MAGIC.match(source))
+    """Yield the names that magics and shell commands may take."""
+    whole = source.lstrip().startswith("%%")
     for line in source.split("\n"):
-        if whole or _LINE.match(line) or _ASSIGNED.match(line):
+        if whole or _MAGIC.match(line):
             yield from _NAMES.findall(line)
             if line.lstrip().startswith("%"):
-                yield from re.findall(r"[A-Za-z_]\w*", line)
+                yield from _WORDS.findall(line)
 
 
 def _statement(node: ast.stmt) -> _Statement:

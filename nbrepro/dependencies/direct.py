@@ -56,12 +56,13 @@ class Opened:
                 found = self.software(member, **why)
                 if found is not None:
                     yield found
-        yield from self.files(steps)
+        yield from self.taken(steps, set(steps))
         yield from self.around(steps)
 
-    def files(self, steps: Collection[Step], certainty: str = EXACT) -> Iterator[Dependency]:
-        """Yield the files that steps took in, but for those that the same steps had made."""
-        inside = set(steps)
+    def taken(
+        self, steps: Iterable[Step], inside: Collection[Step], certainty: str = EXACT
+    ) -> Iterator[Dependency]:
+        """Yield the files that steps took in, but for those that the steps `inside` made."""
         for step in steps:
             words = self._facts.words(step)
             for edge in self._taken(step, inside):

@@ -1,0 +1,168 @@
+"""The software of a set: loaded modules by process, and the packages that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache
+
+from nbrepro.dependencies.code import Imported
+from nbrepro.dependencies.direct import Opened, package_member
+from nbrepro.dependencies.facts import Facts, SoftwareMember, Step
+from nbrepro.dependencies.imports import (
+    DECLARED,
+    IMPORTED,
+    LAZY,
+    OPTIONAL,
+    ROOT,
+    UNREAD,
+    WITHIN,
+    ImportGraph,
+    Loaded,
+    Reached,
+)
+from nbrepro.dependencies.installed import Installed, find_installed
+from nbrepro.dependencies.modules import ImportCache, Module, module_of
+from nbrepro.dependencies.sets import EXACT, POSSIBLE, Dependency, Need
+
+OPENED_WITH = "opened-with"
+
+_SENTENCES = {
+    IMPORTED: "{by} imports {name}",
+    OPTIONAL: "{by} imports {name} where it is installed",
+    LAZY: "{by} imports {name} inside a function",
+    DECLARED: "{by} is compiled or unread, and its package requires {name}",
+    UNREAD: "{name} was loaded, and the file of {by} cannot be read here",
+    WITHIN: "{name} was loaded by name, as plugins are, and {by} is of its package",
+}
+
+Root = tuple[str, str]
+"""Why a module is needed: a sentence, and the member that names it."""
+
+
+class Software:
+    """The modules that some steps of one process loaded, and what needs what among them."""
+
+    def __init__(self, facts: Facts, steps: Iterable[Step], cache: ImportCache) -> None:
+        self._facts = facts
+        self._steps = list(steps)
+        self._opened = Opened(facts)
+        self.graph = ImportGraph(self._loaded, self._name_of, self._installed, cache)
+
+    @cached_property
+    def _loaded(self) -> dict[str, Loaded]:
+        found: dict[str, Loaded] = {}
+        for step in self._steps:
+            for member in self._facts.software(step):
+                module = module_of(member.path)
+                if module is not None:
+                    _prefer(found, Loaded(module, member.package or ""))
+            for edge in self._facts.edges.get(step, ()):
+                module = self.own_module(edge.path) if edge.role == "code" else None
+                if module is not None:
+                    found.setdefault(module.name, Loaded(module, ""))
+        return found
+
+    def own_module(self, path: str) -> Module | None:
+        """Tell which of the project's own modules a file is."""
+        return module_of(path, [self._facts.notebook.rpartition("/")[0]])
+
+    def modules_of(self, step: Step) -> list[str]:
+        """List the modules whose files a step opened."""
+        found = (module_of(member.path) for member in self._facts.software(step))
+        names = dict.fromkeys(module.name for module in found if module)
+        own = (self.own_module(e.path) for e in self._facts.edges.get(step, ()) if e.role == "code")
+        return [*names, *(module.name for module in own if module)]
+
+    def resolve(self, imports: Iterable[Imported]) -> list[str]:
+        """Give the loaded modules that imports of the notebook name."""
+        return list(dict.fromkeys(n for one in imports for n in self.graph.resolve(one)))
+
+    def packages(
+        self, roots: Mapping[str, Root], reached: Mapping[str, Reached]
+    ) -> Iterator[Dependency]:
+        """Yield the packages of modules that were reached from `roots`."""
+        for name, why in reached.items():
+            owner = self._loaded[name].owner
+            by = self._loaded[why.by].owner if why.by else ""
+            if not owner or owner == by:
+                continue
+            record = self._facts.packages[owner]
+            sentence, parent = roots[name] if why.rule == ROOT else self._words(name, why)
+            certainty = EXACT if why.exact else POSSIBLE
+            yield package_member(
+                record, rule=why.rule, reason=sentence, by=parent, certainty=certainty
+            )
+
+    def _words(self, name: str, why: Reached) -> Root:
+        return _SENTENCES[why.rule].format(by=why.by, name=name), self._parent(why.by)
+
+    def _parent(self, module: str) -> str:
+        owner = self._loaded[module].owner
+        return self._name_of(owner) if owner else ""
+
+    def beside(
+        self, step: Step, out: Iterable[str], modules: Iterable[str]
+    ) -> Iterator[SoftwareMember]:
+        """Yield what a step opened, without the modules `out`, those of packages that only they
+        bring, and what `modules` cover already."""
+        kept = set(modules)
+        dropped = set(out) - kept
+        owners = {self._loaded[n].owner for n in kept}
+        lost = {self._loaded[n].owner for n in dropped} - owners - {""}
+        for member in self._facts.software(step):
+            module = module_of(member.path)
+            known = member.package in owners or member.package in lost
+            if not known and (module is None or module.name not in dropped):
+                yield member
+
+    def libraries(self, modules: Iterable[str]) -> Iterator[Dependency]:
+        """Yield the system's packages whose libraries the compiled ones of modules ask for."""
+        by_name = {m.path.rpartition("/")[2]: m for s in self._steps for m in self._of_system(s)}
+        pending = [self._loaded[n].module.file for n in modules if self._loaded[n].module.extension]
+        seen: set[str] = set()
+        while pending:
+            path = pending.pop()
+            for name in _needs(path):
+                member = by_name.get(name)
+                if member is None or name in seen:
+                    continue
+                seen.add(name)
+                pending.append(member.path)
+                found = self._opened.software(
+                    member, rule="linked", reason=f"{path} asks the loader for {name}"
+                )
+                if found is not None:
+                    yield found
+
+    def _of_system(self, step: Step) -> Iterator[SoftwareMember]:
+        return (m for m in self._facts.software(step) if ".so" in m.path.rpartition("/")[2])
+
+    def _name_of(self, owner: str) -> str:
+        return self._facts.packages[owner].name
+
+    def _installed(self, loaded: Loaded) -> Installed | None:
+        if not loaded.owner:
+            return None
+        record = self._facts.packages[loaded.owner]
+        found = find_installed(record.name, loaded.module.site)
+        return found if found and found.version == record.version else None
+
+
+def _prefer(found: dict[str, Loaded], loaded: Loaded) -> None:
+    """Keep of files for one module the one that an environment has, and source before all."""
+    known = found.get(loaded.module.name)
+    if known is None or (known.module.standard and not loaded.module.standard):
+        found[loaded.module.name] = loaded
+
+
+@lru_cache(maxsize=8192)
+def _needs(path: str) -> tuple[str, ...]:
+    from nbrepro.packaging.elf import read_needs
+
+    needs = read_needs(path)
+    return needs.libraries if needs else ()
+
+
+def is_python(member: Dependency) -> bool:
+    """Tell whether a member is a package of Python's managers."""
+    return member.kind == Need.PACKAGE
