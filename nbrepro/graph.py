@@ -38,7 +38,9 @@ from nbrepro.sandboxes import Declarations
 from nbrepro.tasks import EngineWorker, TaskRecord
 from nbrepro.versions import VersionedTouch, Versions
 
-_TAKING = (Mode.READ, Mode.EXECUTE)
+TAKING = (Mode.READ, Mode.EXECUTE)
+"""Modes that only take a file in: software that was so used goes into a footprint."""
+
 _MAKING = (Mode.WRITE, Mode.READ_WRITE)
 
 
@@ -131,7 +133,7 @@ class Classifier:
 
     def is_software(self, touch: Touch) -> bool:
         """Tell whether a touch goes into a footprint: software that was only taken in."""
-        if touch.mode not in _TAKING:
+        if touch.mode not in TAKING:
             return False
         file = file_of(touch)
         role = self.role(file).role
@@ -251,8 +253,13 @@ def statements(
     touches: Sequence[Touch],
     hosts: Sequence[HostFiles],
     software: Sequence[HostSoftware],
+    opened: Sequence[Touch] = (),
 ) -> Iterator[Statement]:
-    """Yield every statement of a run, nodes before the edges that need them."""
+    """Yield every statement of a run, nodes before the edges that need them.
+
+    `opened` is what workers took in outside their tasks where the touches have it for the cell that
+    started them: the software of it is the workers' too.
+    """
     declarations = Declarations(facts.tasks, facts.manifest.host.name)
     touches = list(declarations.map(touches))
     roles = Classifier(facts, _with_kinds(touches, hosts), software)
@@ -266,7 +273,7 @@ def statements(
             yield from describer.connection(touch, roles.role(file_of(touch)))
     files = [t for t in touches if t.mode is not Mode.CONNECT and not roles.is_software(t)]
     yield from _file_statements(describer, roles, assign_versions(files, hosts))
-    yield from _footprints(scribe, roles, [t for t in touches if roles.is_software(t)])
+    yield from _footprints(scribe, roles, [t for t in (*touches, *opened) if roles.is_software(t)])
 
 
 def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[VersionedTouch]:

@@ -80,10 +80,18 @@ class Evidence:
                 tasks=self.tasks,
                 windows=windows,
                 marked=manifest.kernel.probed,
+                children=self._children(),
             )
             for trace in self.directory.trace_paths()
         ]
         return own + [source for pair in self.workers for source in self._of_worker(*pair)]
+
+    def _children(self) -> dict[int, str]:
+        """Give by pid the workers that the manager's own trace shows."""
+        apart = {worker.worker for _, worker in self.workers}
+        known = (0, self.manifest.kernel.pid)
+        told = (w for w in self.told if w.observed and w.worker not in apart)
+        return {worker.pid: worker.worker for worker in told if worker.pid not in known}
 
     def _of_worker(self, directory: WorkerDirectory, worker: WorkerManifest) -> Iterator[Source]:
         trace = directory.find_trace()
@@ -134,7 +142,8 @@ class Evidence:
             tasks,
             graph.all_workers(self.manifest, workers, tasks, self.told),
         )
-        yield from graph.statements(facts, touches, self.files(), self.software())
+        opened = [touch for one in observed for touch in one.opened.touches()]
+        yield from graph.statements(facts, touches, self.files(), self.software(), opened)
 
 
 def _counts(observed: Iterable[Observed]) -> dict[str, int]:

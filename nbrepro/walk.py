@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbrepro.errors import TraceError
-from nbrepro.graph import ProcessFold
-from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, Touch, Unparsed
+from nbrepro.graph import TAKING, ProcessFold
+from nbrepro.model import Event, OwnedAccess, OwnedExit, Owner, Step, Touch, Unparsed
 from nbrepro.owners import Attribution, Window, owned
 from nbrepro.processes import Skipped, steps
 from nbrepro.provenance import ProcessRecord
@@ -38,7 +38,8 @@ class Source:
 
     `root` is the pid of the traced kernel or worker, `worker` the id of the worker, empty for the
     kernel's own trace. `names` resolves paths whose parents are symbolic links. `offset_ns` is
-    added to every time: the manager's clock minus that of the trace's host.
+    added to every time: the manager's clock minus that of the trace's host. `children` gives by pid
+    the workers whose processes this trace shows beside the root's.
     """
 
     trace: Path
@@ -52,14 +53,20 @@ class Source:
     windows: tuple[Window, ...] = ()
     marked: bool = True
     offset_ns: int = 0
+    children: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Observed:
-    """What one trace tells, folded."""
+    """What one trace tells, folded.
+
+    `opened` is what workers among the traced processes took in outside their tasks: the cell that
+    started them has it too.
+    """
 
     source: Source
     touches: TouchFold
+    opened: TouchFold
     processes: list[ProcessRecord] = field(default_factory=list)
     trace: Summary = field(default_factory=Summary)
     skipped: Skipped = field(default_factory=Skipped)
@@ -96,13 +103,17 @@ def read_owned(source: Source) -> Iterator[OwnedAccess | OwnedExit]:
 
 def observe(source: Source) -> Observed:
     """Walk one trace."""
-    found = Observed(source, TouchFold(source.names, source.offset_ns))
+    touches, opened = (TouchFold(source.names, source.offset_ns) for _ in range(2))
+    found = Observed(source, touches, opened)
     owners = attribution(source)
     processes = ProcessFold(source.root, source.offset_ns)
     for item in owned(read_steps(source, found.trace, found.skipped), owners):
         processes.add(item)
         if isinstance(item, OwnedAccess):
             found.touches.add(item, source.host)
+            worker = source.children.get(item.access.process.pid)
+            if worker and not item.owner.task and item.access.mode in TAKING:
+                found.opened.add(item._replace(owner=Owner(worker=worker)), source.host)
     found.processes = processes.records()
     found.unattributed = owners.unattributed
     return found

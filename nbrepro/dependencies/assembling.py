@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from nbrepro.dependencies.closure import Closure, Needed, VariableNeed
-from nbrepro.dependencies.code import Imported, read_code
+from nbrepro.dependencies.code import read_code
 from nbrepro.dependencies.direct import Opened
 from nbrepro.dependencies.facts import KERNEL, Facts, Step
-from nbrepro.dependencies.modules import ImportCache
+from nbrepro.dependencies.reading import Readings
 from nbrepro.dependencies.scopes import Scope
 from nbrepro.dependencies.sets import EXACT, POSSIBLE, Dependency, DependencySet, Need
 from nbrepro.dependencies.software import OPENED_WITH, Root, Software
@@ -26,11 +26,11 @@ class Dependencies:
         self,
         facts: Facts,
         variables: Mapping[int, Sequence[VariableNeed]],
-        cache: ImportCache | None = None,
+        readings: Readings | None = None,
     ) -> None:
         self._facts = facts
         self._variables = variables
-        self._cache = cache or ImportCache()
+        self._readings = readings or Readings()
 
     def direct(self, scope: Scope) -> DependencySet:
         """Give what the steps of a scope opened themselves."""
@@ -42,7 +42,7 @@ class Dependencies:
         """Give the least that re-creates what the steps of a scope gave."""
         opened = Opened(self._facts)
         members = list(self._closure(scope, opened))
-        self._cache.keep()
+        self._readings.keep()
         title = f"{scope.title}, closure"
         return DependencySet(title, members, [*_left(opened), *self._blind(scope)])
 
@@ -62,7 +62,7 @@ class Dependencies:
     @cached_property
     def _kernel(self) -> Software:
         steps = [KERNEL, *map(Step, self._facts.executions)]
-        return Software(self._facts, steps, self._cache)
+        return Software(self._facts, steps, self._readings)
 
     def _of_executions(
         self, needed: Sequence[Needed], asked: set[int], opened: Opened
@@ -102,9 +102,9 @@ class Dependencies:
             if one.execution in asked:
                 for name in kernel.modules_of(Step(one.execution)):
                     roots.setdefault(name, self._opened_by(one))
-        own = {name: ("the kernel's own start", "") for name in KERNEL_ROOTS}
-        reached = kernel.graph.needed([*roots, *own])
-        yield from kernel.packages(own | roots, reached)
+        own = dict.fromkeys(KERNEL_ROOTS, ("the kernel's own start", ""))
+        reached = kernel.graph.needed([*own, *roots], set(kernel.modules_of(KERNEL)))
+        yield from kernel.packages(roots | own, reached)
         yield from kernel.libraries(reached)
         yield from self._interpreters(kernel, [KERNEL])
         for one in needed:
@@ -193,7 +193,7 @@ class Dependencies:
         self, worker: str, software: Software, roots: Mapping[str, Root]
     ) -> Iterator[Dependency]:
         engine = next((w.engine or "" for w in self._facts.workers if w.worker == worker), "")
-        own = {n: ("a worker's own start", "") for n in ENGINE_ROOTS.get(engine, ())}
+        own = dict.fromkeys(ENGINE_ROOTS.get(engine, ()), ("a worker's own start", ""))
         reached = software.graph.needed([*roots, *own])
         yield from software.packages(own | dict(roots), reached)
         yield from software.libraries(reached)
@@ -212,7 +212,7 @@ class Dependencies:
             tasks = [row.task for row in self._facts.tasks if row.worker == worker]
             steps = [s for s in self._facts.steps if s.task in tasks]
             own = [Step(0, "", worker), *steps]
-            known = self._of_workers[worker] = Software(self._facts, own, self._cache)
+            known = self._of_workers[worker] = Software(self._facts, own, self._readings)
         return known
 
     @cached_property
@@ -229,14 +229,11 @@ class Dependencies:
     def _blind(self, scope: Scope) -> list[str]:
         tasks = {step.task for step in scope.steps if step.task}
         unseen = sum(row.observed is False for row in self._facts.tasks if row.task in tasks)
-        return [f"{unseen} tasks were not observed: what they opened is not known"] if unseen else []
+        return (
+            [f"{unseen} tasks were not observed: what they opened is not known"] if unseen else []
+        )
 
 
 def _left(opened: Opened) -> list[str]:
     counts = ", ".join(f"{role} {count}" for role, count in sorted(opened.left.items()))
     return [f"files that are made anew are no members ({counts})"] if counts else []
-
-
-def imported_names(imports: Iterable[Imported]) -> list[str]:
-    """Give the modules that imports name, for people."""
-    return sorted({one.module for one in imports})

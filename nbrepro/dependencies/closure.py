@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from nbrepro.dependencies.code import Part, read_code
+from nbrepro.dependencies.code import Code, Part, read_code
 from nbrepro.dependencies.facts import Facts, Step
 from nbrepro.dependencies.sets import EXACT, POSSIBLE
 
@@ -32,8 +32,9 @@ class VariableNeed(Protocol):
 
 @dataclass(slots=True)
 class Needed:
-    """One execution of a closure. `names` is None where it is needed in whole; `by` is the
-    execution that first needed it (0: asked about), for the `reason`."""
+    """One execution of a closure. `names` are those that it is needed for, None for all of it;
+    `acts` says that it is needed for what it did to files. `by` is the execution that first needed
+    it (0: asked about), for the `reason`."""
 
     execution: int
     by: int
@@ -41,11 +42,14 @@ class Needed:
     reason: str
     certainty: str
     names: set[str] | None = field(default_factory=set)
+    acts: bool = False
 
     def part(self, source: str | None) -> Part:
         """Give the part of its code that is needed."""
         code = read_code(source or "")
-        return code.all() if self.names is None else code.part(frozenset(self.names))
+        return (
+            code.all() if self.names is None else code.part(frozenset(self.names), acts=self.acts)
+        )
 
 
 class Closure:
@@ -56,13 +60,17 @@ class Closure:
         self._variables = variables
         self._found: dict[int, Needed] = {}
         self._queue: deque[int] = deque()
+        self._asked = 0
 
-    def needed(self, executions: Iterable[int], names: frozenset[str] | None = None) -> list[Needed]:
+    def needed(
+        self, executions: Iterable[int], names: frozenset[str] | None = None
+    ) -> list[Needed]:
         """Give the executions that these need, themselves first to last among them, in order.
 
         With `names`, only what those names of them need.
         """
         for execution in executions:
+            self._asked = max(self._asked, execution)
             self._add(Needed(execution, 0, "asked", "asked about", EXACT,
                              None if names is None else set(names)))  # fmt: skip
         while self._queue:
@@ -76,8 +84,8 @@ class Closure:
 
     def of_name(self, execution: int, name: str) -> list[Needed]:
         """Give the executions that what `name` stands for at the end of an execution needs."""
-        own = read_code(self._facts.executions[execution].source or "")
-        if name in own.bound:
+        self._asked = execution
+        if name in self._code(execution).bound:
             return self.needed([execution], frozenset({name}))
         asking = Needed(execution, execution, "asked", f"uses {name}", EXACT, {name})
         self._through_names(asking, Part(frozenset({name}), (), acts=False))
@@ -92,24 +100,41 @@ class Closure:
         self._queue.append(needed.execution)
 
     def _through_names(self, needed: Needed, part: Part) -> None:
+        missing = set(part.loads) - self._code(needed.execution).bound
         for need in self._variables.get(needed.execution, ()):
             names = set(need.names)
+            missing -= names
             if names and needed.names is not None and not names & part.loads:
                 continue
             certainty = EXACT if need.certainty == needed.certainty == EXACT else POSSIBLE
             wanted = (names & part.loads or names) if names else None
             self._add(Needed(need.execution, needed.execution, "variable", need.reason,
                              certainty, wanted))  # fmt: skip
+        self._later_names(needed, missing)
+
+    def _later_names(self, needed: Needed, names: set[str]) -> None:
+        """Add what binds the names that functions take when they are called, by whomever."""
+        for name in sorted(names):
+            before = (
+                n for n in self._facts.executions if n <= self._asked and n != needed.execution
+            )
+            binders = [number for number in before if name in self._code(number).bound]
+            if binders:
+                self._add(Needed(binders[-1], needed.execution, "variable", f"binds {name}",
+                                 needed.certainty, {name}))  # fmt: skip
+
+    def _code(self, execution: int) -> Code:
+        return read_code(self._facts.executions[execution].source or "")
 
     def _through_files(self, needed: Needed) -> None:
         steps = [Step(needed.execution), *self._facts.tasks_of([needed.execution])]
         for execution, path in self._makers_of(steps).items():
             if execution < needed.execution:
                 self._add(Needed(execution, needed.execution, "file", f"made {path}",
-                                 needed.certainty, None))  # fmt: skip
+                                 needed.certainty, set(), acts=True))  # fmt: skip
 
     def _makers_of(self, steps: Iterable[Step]) -> dict[int, str]:
-        """Give the executions that made, themselves or by tasks, what steps took in, with a path."""
+        """Give the executions whose steps made what these took in, each with a path."""
         found: dict[int, str] = {}
         for step in steps:
             for edge in self._facts.edges.get(step, ()):
@@ -121,7 +146,7 @@ class Closure:
 
 def _widen(known: Needed, needed: Needed) -> bool:
     """Let one stand for both; tell whether that made it need more."""
-    before = (None if known.names is None else len(known.names), known.certainty)
+    before = _extent(known)
     if needed.certainty == EXACT and known.certainty != EXACT:
         known.certainty, known.reason, known.by = EXACT, needed.reason, needed.by
         known.rule = needed.rule
@@ -129,4 +154,9 @@ def _widen(known: Needed, needed: Needed) -> bool:
         known.names = None
     elif known.names is not None:
         known.names |= needed.names
-    return before != (None if known.names is None else len(known.names), known.certainty)
+    known.acts |= needed.acts
+    return before != _extent(known)
+
+
+def _extent(needed: Needed) -> tuple[int | None, bool, str]:
+    return (None if needed.names is None else len(needed.names), needed.acts, needed.certainty)

@@ -7,16 +7,21 @@ other statement counts as needed once any of the cell's values is.
 from __future__ import annotations
 
 import ast
+import dis
 import re
+import warnings
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import CodeType
 
 from nbrepro.variables.code import parse_cell
 
 _MAGIC = re.compile(r"\s*(?:[\w, ]+=\s*)?[%!]")
 _NAMES = re.compile(r"[{$]\s*([A-Za-z_]\w*)")
 _WORDS = re.compile(r"[A-Za-z_]\w*")
+_LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_GLOBALS"})
+_STORES = frozenset({"STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"})
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -56,14 +61,14 @@ class Code:
 
     def __init__(self, source: str) -> None:
         self.asked = frozenset(_asked(source))
-        try:
-            tree = parse_cell(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            self.known = False
-            self._statements: list[_Statement] = []
-            return
+        self._statements: list[_Statement] = []
         self.known = True
-        self._statements = [_statement(node) for node in tree.body]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the cell's code, to whoever runs it
+            try:
+                self._statements = [_statement(node) for node in parse_cell(source).body]
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                self.known = False
 
     @property
     def bound(self) -> frozenset[str]:
@@ -74,14 +79,15 @@ class Code:
         """Give the whole cell."""
         return self._part([(s, s.imports) for s in self._statements])
 
-    def part(self, wanted: Collection[str]) -> Part:
-        """Give what the names `wanted` need of the cell: all of it unless they are imported or
-        defined there, and nothing else in the cell binds or changes them."""
+    def part(self, wanted: Collection[str], *, acts: bool = False) -> Part:
+        """Give what the names `wanted` need of the cell: everything but imports and definitions
+        that nothing needs, and not even that where all of them are imported or defined there and
+        nothing else in the cell may change them. With `acts` it is needed for what it does."""
         acting = [s for s in self._statements if not s.pure]
         named = {name for s in acting for name in s.binds | s.loads}
         pure = {name for s in self._statements if s.pure for name in s.binds}
         # A name that acting code mentions may be changed there.
-        if any(name not in pure or name in named for name in wanted):
+        if acts or any(name not in pure or name in named for name in wanted):
             wanted = {*wanted, *named, *self.asked}
         else:
             acting = []
@@ -135,26 +141,34 @@ def _statement(node: ast.stmt) -> _Statement:
     if isinstance(node, ast.Import | ast.ImportFrom):
         imports = list(_imports(node, top=True))
         return _Statement(imports, {i.bound for i in imports}, set(), pure=True)
-    found = _Statement(pure=isinstance(node, _DEFINITIONS) and not node.decorator_list)
-    if isinstance(node, _DEFINITIONS):
-        found.binds.add(node.name)
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Import | ast.ImportFrom):
-            imports = list(_imports(inner, top=not found.pure))
-            found.imports += imports
-            found.binds |= set() if found.pure else {i.bound for i in imports} - {""}
-        elif isinstance(inner, ast.Name):
-            (found.loads if isinstance(inner.ctx, ast.Load) else found.binds).add(inner.id)
-    if found.pure and isinstance(node, _DEFINITIONS):
-        # What a function binds within itself is not the notebook's, unless it says so.
-        found.binds = {node.name, *_globals(node)}
+    pure = isinstance(node, _DEFINITIONS) and not node.decorator_list
+    inner = (i for i in ast.walk(node) if isinstance(i, ast.Import | ast.ImportFrom))
+    imports = [one for i in inner for one in _imports(i, top=not pure)]
+    found = _Statement(imports, pure=pure)
+    if any(one.bound == "*" for one in imports):
+        found.binds.add("*")
+    _names_of(_compile(node), found, top=True)
     return found
 
 
-def _globals(node: ast.AST) -> Iterator[str]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Global):
-            yield from inner.names
+def _compile(node: ast.stmt) -> CodeType:
+    module, flags = ast.Module([node], []), ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    code: CodeType = compile(module, "<cell>", "exec", flags=flags, dont_inherit=True)
+    return code
+
+
+def _names_of(code: CodeType, found: _Statement, *, top: bool) -> None:
+    """Collect the notebook's names that compiled code takes and binds: the compiler knows which
+    names are a function's own."""
+    for one in dis.get_instructions(code):
+        name = str(one.argval)
+        if one.opname in _LOADS:
+            found.loads.add(name)
+        elif one.opname in _STORES and (top or one.opname.endswith("_GLOBAL")):
+            found.binds.add(name)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _names_of(constant, found, top=False)
 
 
 def _imports(node: ast.Import | ast.ImportFrom, *, top: bool) -> Iterator[Imported]:

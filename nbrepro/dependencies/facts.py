@@ -167,9 +167,7 @@ class Facts:
     @cached_property
     def steps(self) -> list[Step]:
         """List every step that used or made anything, or ran."""
-        found = dict.fromkeys(
-            [KERNEL, *map(Step, self.executions), *self.edges, *self._footprints]
-        )
+        found = dict.fromkeys([KERNEL, *map(Step, self.executions), *self.edges, *self._footprints])
         found |= dict.fromkeys(Step(t.execution or 0, t.task) for t in self.tasks)
         return list(found)
 

@@ -8,17 +8,18 @@ counts. Imports that a module can live without, or makes inside functions, are p
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from nbrepro.dependencies.code import Imported
 from nbrepro.dependencies.installed import Installed, normal
-from nbrepro.dependencies.modules import ImportCache, ImportStatement, Module, Strength
+from nbrepro.dependencies.modules import ImportStatement, Module, Strength
+from nbrepro.dependencies.reading import Readings
 
 IMPORTED, OPTIONAL, LAZY = "imported", "imported-if-there", "imported-in-a-function"
-DECLARED, WITHIN, UNREAD = "declared", "loaded-within", "unread"
+DECLARED, WITHIN, UNREAD = "declared", "loaded-by-name", "unread"
 ROOT = "named-by-code"
 
 
@@ -50,12 +51,13 @@ class ImportGraph:
         modules: Mapping[str, Loaded],
         name_of: Callable[[str], str],
         installed: Callable[[Loaded], Installed | None],
-        cache: ImportCache,
+        readings: Readings,
     ) -> None:
         self._modules = modules
         self._name_of = name_of
         self._installed = installed
-        self._cache = cache
+        self._readings = readings
+        self._start: Collection[str] = ()
         self._edges: dict[str, list[tuple[str, str]]] = {}
         self.unread: set[str] = set()
 
@@ -64,11 +66,14 @@ class ImportGraph:
         statement = ImportStatement(imported.module, 0, imported.names, Strength.REQUIRED)
         return self._targets(statement, "", package=False)
 
-    def needed(self, roots: Iterable[str]) -> dict[str, Reached]:
+    def needed(self, roots: Iterable[str], start: Collection[str] = ()) -> dict[str, Reached]:
         """Give every module that the roots need, the roots first, with why.
 
         What is exact is found first, so that a module is possible only where nothing proves it.
+        What the modules of a kernel's `start` import later they import because code asks for it:
+        that is no need of theirs.
         """
+        self._start = start
         found: dict[str, Reached] = {}
         for root in roots:
             if root in self._modules:
@@ -95,7 +100,7 @@ class ImportGraph:
         """Find what a needed module imports if it is there, or later, and follow that."""
         new = []
         for target, rule in self.edges(name):
-            if target not in found:
+            if target not in found and not self._is_later(name, target):
                 found[target] = Reached(rule, name, exact=False)
                 new.append(target)
         before = set(found)
@@ -109,11 +114,15 @@ class ImportGraph:
         owners = {self._modules[name].owner: name for name in reversed(found)} if found else {}
         new = []
         for name in self._orphans:
-            by = owners.get(self._modules[name].owner)
-            if name not in found and by and self._modules[name].owner:
+            owner = self._modules[name].owner
+            by = owners.get(owner) if owner else None
+            if by and name not in found and not self._is_later(by, name):
                 found[name] = Reached(WITHIN, by, exact=False)
                 new.append(name)
         return new
+
+    def _is_later(self, name: str, target: str) -> bool:
+        return name in self._start and target not in self._start
 
     @cached_property
     def _orphans(self) -> list[str]:
@@ -133,12 +142,10 @@ class ImportGraph:
         parent = name.rpartition(".")[0]
         if parent in self._modules:
             yield parent, IMPORTED
-        if module.standard:
-            return
         if module.extension:
             yield from ((target, DECLARED) for target in self._declared(loaded))
             return
-        statements = self._cache.imports(module.file)
+        statements = self._readings.imports(module.file)
         if statements is None:
             self.unread.add(module.file)
             yield from ((target, UNREAD) for target in self._siblings(loaded))

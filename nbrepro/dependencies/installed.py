@@ -72,7 +72,9 @@ class Installed:
 
     def files(self) -> list[str]:
         """List what its RECORD says that it has, absolute; empty where it keeps none."""
-        return [str(self._distribution.locate_file(file)) for file in self._distribution.files or ()]
+        return [
+            str(self._distribution.locate_file(file)) for file in self._distribution.files or ()
+        ]
 
     def recorded_hash(self, file: str) -> str:
         """Give the sha256 in hex that RECORD has for a file of `files()`, empty if none."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -15,8 +13,11 @@ _SITE = re.compile(r"(?P<site>.*?/(?:site|dist)-packages)/(?P<rest>.+)\Z", re.DO
 _LIBRARY = re.compile(
     r"(?P<site>.*?/lib(?:64)?/(?:python|pypy)3\.\d+t?)/(?:lib-dynload/)?(?P<rest>.+)\Z", re.DOTALL
 )
-_COMPILED = re.compile(r"(?:(?P<parent>.*)/)?__pycache__/(?P<stem>[^/]+?)\.[\w-]+(?:\.opt-\d)?\.pyc")
+_COMPILED = re.compile(
+    r"(?:(?P<parent>.*)/)?__pycache__/(?P<stem>[^/]+?)\.[\w-]+(?:\.opt-\d)?\.pyc"
+)
 _EXTENSION = re.compile(r"(?P<stem>.+?)(?:\.(?:cpython|pypy|abi3|cp)[\w.-]*)?\.(?:so|pyd)")
+_MACHINE = frozenset({"version_info", "platform", "implementation", "maxsize", "hexversion"})
 _GUARDS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -106,6 +107,9 @@ def _found(body: Iterable[ast.AST], strength: Strength) -> Iterator[ImportStatem
                 yield from _found_in_try(node, strength)
             case ast.If() if _is_for_types(node.test):
                 yield from _found(node.orelse, strength)
+            case ast.If() if not _is_of_the_machine(node.test):
+                weaker = max(strength, Strength.OPTIONAL, key=_weakness)
+                yield from _found((*node.body, *node.orelse), weaker)
             case ast.With() if _suppresses(node):
                 yield from _found(node.body, max(strength, Strength.OPTIONAL, key=_weakness))
             case ast.expr():
@@ -129,9 +133,16 @@ def _weakness(strength: Strength) -> int:
 def _is_guarded(node: ast.Try | ast.TryStar) -> bool:
     """Tell whether a failing import is lived with: caught, and not raised again."""
     return any(
-        _catches(handler.type) and not any(isinstance(n, ast.Raise) for n in ast.walk(handler))
+        _catches(handler.type) and not any(_raises(inner) for inner in handler.body)
         for handler in node.handlers
     )
+
+
+def _raises(node: ast.AST) -> bool:
+    """Tell whether a statement may raise as it runs: what functions in it raise comes later."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        return False
+    return isinstance(node, ast.Raise) or any(map(_raises, ast.iter_child_nodes(node)))
 
 
 def _catches(kind: ast.expr | None) -> bool:
@@ -146,6 +157,12 @@ def _is_for_types(test: ast.expr) -> bool:
     return (getattr(test, "id", None) or getattr(test, "attr", "")) == "TYPE_CHECKING"
 
 
+def _is_of_the_machine(test: ast.expr) -> bool:
+    """Tell whether a condition is on the interpreter or the system: the same wherever the run is
+    repeated. Others may ask whether something is installed."""
+    return any(isinstance(node, ast.Attribute) and node.attr in _MACHINE for node in ast.walk(test))
+
+
 def _suppresses(node: ast.With) -> bool:
     for item in node.items:
         call = item.context_expr
@@ -156,57 +173,9 @@ def _suppresses(node: ast.With) -> bool:
     return False
 
 
-class ImportCache:
-    """The imports of files, kept in the user's cache while size and time of a file stay."""
-
-    def __init__(self, directory: Path | None = None) -> None:
-        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        self._file = (directory or Path(home).expanduser() / "nbrepro") / "imports.json"
-        self._known = _read_cache(self._file)
-        self._fresh: dict[str, list[object]] = {}
-
-    def imports(self, file: str) -> list[ImportStatement] | None:
-        """Give the imports of a file; None where it cannot be read."""
-        try:
-            status = os.stat(file)
-        except (OSError, ValueError):
-            return None
-        stamp = [status.st_size, status.st_mtime_ns]
-        known = _read_entry(self._known.get(file), stamp)
-        if known is not None:
-            return known
-        found = read_imports(file)
-        if found is not None:
-            self._fresh[file] = [stamp, found]
-        return found
-
-    def keep(self) -> None:
-        """Write what was read anew; a cache that cannot be written is none."""
-        if not self._fresh:
-            return
-        part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(self._known | self._fresh), encoding="ascii")
-            part.replace(self._file)
-        except OSError:
-            return
-
-
-def _read_entry(entry: object, stamp: list[int]) -> list[ImportStatement] | None:
-    # Whatever another program left in the cache is as good as nothing.
-    try:
-        known, statements = entry  # type: ignore[misc]
-        if known != stamp:
-            return None
-        return [ImportStatement(str(m), int(n), tuple(i), Strength(s)) for m, n, i, s in statements]
-    except (TypeError, ValueError):
-        return None
-
-
-def _read_cache(file: Path) -> dict[str, list[object]]:
-    try:
-        known = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
+def to_statements(record: object) -> list[ImportStatement]:
+    """Make imports of what JSON kept of them. Raises ValueError or TypeError for what is not."""
+    return [
+        ImportStatement(str(module), int(level), tuple(map(str, names)), Strength(strength))
+        for module, level, names, strength in record  # type: ignore[attr-defined]
+    ]

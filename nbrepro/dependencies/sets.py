@@ -133,7 +133,11 @@ class DependencySet:
         for matches in (
             [m for m in self if m.name == name],
             [m for m in self if m.name.lower().replace("_", "-") == name.lower().replace("_", "-")],
-            [m for m in self if m.kind in (Need.FILE, Need.UNOWNED) and m.name.endswith("/" + name)],
+            [
+                m
+                for m in self
+                if m.kind in (Need.FILE, Need.UNOWNED) and m.name.endswith("/" + name)
+            ],
         ):
             if matches:
                 return matches[0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from nbrepro.dependencies.code import Imported
-from nbrepro.dependencies.direct import Opened, package_member
+from nbrepro.dependencies.direct import Opened, kind_of, package_member
 from nbrepro.dependencies.facts import Facts, SoftwareMember, Step
 from nbrepro.dependencies.imports import (
     DECLARED,
@@ -21,7 +21,8 @@ from nbrepro.dependencies.imports import (
     Reached,
 )
 from nbrepro.dependencies.installed import Installed, find_installed
-from nbrepro.dependencies.modules import ImportCache, Module, module_of
+from nbrepro.dependencies.modules import Module, module_of
+from nbrepro.dependencies.reading import Readings
 from nbrepro.dependencies.sets import EXACT, POSSIBLE, Dependency, Need
 
 OPENED_WITH = "opened-with"
@@ -30,7 +31,7 @@ _SENTENCES = {
     IMPORTED: "{by} imports {name}",
     OPTIONAL: "{by} imports {name} where it is installed",
     LAZY: "{by} imports {name} inside a function",
-    DECLARED: "{by} is compiled or unread, and its package requires {name}",
+    DECLARED: "{by} is compiled, and its package requires {name}",
     UNREAD: "{name} was loaded, and the file of {by} cannot be read here",
     WITHIN: "{name} was loaded by name, as plugins are, and {by} is of its package",
 }
@@ -42,11 +43,12 @@ Root = tuple[str, str]
 class Software:
     """The modules that some steps of one process loaded, and what needs what among them."""
 
-    def __init__(self, facts: Facts, steps: Iterable[Step], cache: ImportCache) -> None:
+    def __init__(self, facts: Facts, steps: Iterable[Step], readings: Readings) -> None:
         self._facts = facts
         self._steps = list(steps)
         self._opened = Opened(facts)
-        self.graph = ImportGraph(self._loaded, self._name_of, self._installed, cache)
+        self._readings = readings
+        self.graph = ImportGraph(self._loaded, self._name_of, self._installed, readings)
 
     @cached_property
     def _loaded(self) -> dict[str, Loaded]:
@@ -115,27 +117,52 @@ class Software:
             if not known and (module is None or module.name not in dropped):
                 yield member
 
-    def libraries(self, modules: Iterable[str]) -> Iterator[Dependency]:
+    def libraries(self, reached: Mapping[str, Reached]) -> Iterator[Dependency]:
         """Yield the system's packages whose libraries the compiled ones of modules ask for."""
-        by_name = {m.path.rpartition("/")[2]: m for s in self._steps for m in self._of_system(s)}
-        pending = [self._loaded[n].module.file for n in modules if self._loaded[n].module.extension]
+        for sure in (True, False):
+            names = [name for name, why in reached.items() if why.exact is sure]
+            for path, member in self._linked(names):
+                yield from self._library(path, member, EXACT if sure else POSSIBLE)
+
+    def _linked(self, modules: Iterable[str]) -> Iterator[tuple[str, SoftwareMember]]:
+        loaded = (self._loaded[name].module for name in modules)
+        pending = [module.file for module in loaded if module.extension] + self._programs
         seen: set[str] = set()
         while pending:
             path = pending.pop()
-            for name in _needs(path):
-                member = by_name.get(name)
-                if member is None or name in seen:
-                    continue
-                seen.add(name)
-                pending.append(member.path)
-                found = self._opened.software(
-                    member, rule="linked", reason=f"{path} asks the loader for {name}"
-                )
-                if found is not None:
-                    yield found
+            for name in self._readings.libraries(path):
+                member = self._shared_objects.get(name)
+                if member is not None and name not in seen:
+                    seen.add(name)
+                    pending.append(member.path)
+                    yield path, member
 
-    def _of_system(self, step: Step) -> Iterator[SoftwareMember]:
-        return (m for m in self._facts.software(step) if ".so" in m.path.rpartition("/")[2])
+    def _library(self, path: str, member: SoftwareMember, certainty: str) -> Iterator[Dependency]:
+        name = member.path.rpartition("/")[2]
+        found = self._opened.software(
+            member, rule="linked", certainty=certainty,
+            reason=f"{path.rpartition('/')[2]} asks the loader for {name}",
+        )  # fmt: skip
+        if found is not None and found.kind in (Need.SYSTEM, Need.UNOWNED):
+            yield found
+
+    @cached_property
+    def _programs(self) -> list[str]:
+        """List the interpreters that ran, with their shared libraries."""
+        every = (member for step in self._steps[:1] for member in self._facts.software(step))
+        return [
+            member.path
+            for member in every
+            if member.package
+            and kind_of(self._facts.packages[member.package]) == Need.INTERPRETER
+            and ("/bin/" in member.path or "/libpython" in member.path)
+        ]
+
+    @cached_property
+    def _shared_objects(self) -> dict[str, SoftwareMember]:
+        every = (member for step in self._steps for member in self._facts.software(step))
+        by_name = {member.path.rpartition("/")[2]: member for member in every}
+        return {name: member for name, member in by_name.items() if ".so" in name}
 
     def _name_of(self, owner: str) -> str:
         return self._facts.packages[owner].name
@@ -153,16 +180,3 @@ def _prefer(found: dict[str, Loaded], loaded: Loaded) -> None:
     known = found.get(loaded.module.name)
     if known is None or (known.module.standard and not loaded.module.standard):
         found[loaded.module.name] = loaded
-
-
-@lru_cache(maxsize=8192)
-def _needs(path: str) -> tuple[str, ...]:
-    from nbrepro.packaging.elf import read_needs
-
-    needs = read_needs(path)
-    return needs.libraries if needs else ()
-
-
-def is_python(member: Dependency) -> bool:
-    """Tell whether a member is a package of Python's managers."""
-    return member.kind == Need.PACKAGE
