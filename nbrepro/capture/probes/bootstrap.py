@@ -28,7 +28,9 @@ def install(token, trace, log):
     imports = run_file("imports.py")[0]["PostImport"]()
     if trace:
         run_file("audit.py")[0]["install"](trace, marks, imports)
-    for part in ("cells.py", "pools.py", "aio.py"):
+    view = run_file("variables.py")[0]["View"](log, run_file("reaching.py")[0]) if log else None
+    run_file("cells.py")[0]["install"](marks, imports, view)
+    for part in ("pools.py", "aio.py"):
         run_file(part)[0]["install"](marks, imports)
     submits = run_file("submits.py")[0]["Submits"](log, marks)
     worker, source = run_file("dask_worker.py")
