@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nbrepro.answers import Provenance
     from nbrepro.dependencies import DependencySet
     from nbrepro.queries import Question
+    from nbrepro.rundir import NamesView
     from nbrepro.validity import Report
 
 OWNERS = ("task", "worker", "host")
@@ -247,8 +248,15 @@ class Run:
         owner = self.resolve_owner(task, worker, host)
         scope = {"cell": self._position(cell), "function": function, **owner}
         return ask_dependencies(
-            self._ask, self.row.host, self.row.notebook, closure=closure, **scope
+            self._ask, self.row.host, self.row.notebook, closure=closure, views=self._views, **scope
         )
+
+    def _views(self) -> Iterator[NamesView]:
+        """Read what the kernel's names were, where the run's directory is in this project."""
+        from nbrepro.rundir import RunDirectory
+
+        project = self.provenance.project
+        return RunDirectory(project.runs / self.id).read_views() if project else iter(())
 
     def statements(self) -> Iterator[Statement]:
         """Yield the nodes and edges of the run's graph, and the shared ones they lead to."""

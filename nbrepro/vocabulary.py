@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "Cell": Kind("Entity", (NBR + "Cell", PROV + "Plan", PPLAN + "Step", WFDESC + "Process")),
     "FileVersion": Kind("Entity", (NBR + "FileVersion",)),
     "Endpoint": Kind("Entity", (NBR + "Endpoint",)),
+    "Setting": Kind("Entity", (NBR + "Setting",)),
     "Kernel": Kind("Agent", (NBR + "Kernel", PROV + "SoftwareAgent")),
     "Worker": Kind("Agent", (NBR + "Worker", PROV + "SoftwareAgent")),
     "Host": Kind("Entity", (NBR + "Host", PROV + "Location")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from pathlib import Path
 
@@ -206,7 +207,7 @@ def test_readings_are_kept_until_the_file_changes(tmp_path):
     assert Readings(tmp_path / "cache").imports(str(file)) == readings.imports(str(file))
     file.write_text("import second_one")
     assert [i.module for i in Readings(tmp_path / "cache").imports(str(file))] == ["second_one"]
-    kept.write_text('{"%s": [[1, 2], "nonsense"]}' % file)
+    kept.write_text(json.dumps({str(file): [[1, 2], "nonsense"]}))
     assert [i.module for i in Readings(tmp_path / "cache").imports(str(file))] == ["second_one"]
     kept.write_text("half a li")
     assert Readings(tmp_path / "cache").imports(str(tmp_path / "gone.py")) is None

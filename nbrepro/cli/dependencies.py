@@ -127,9 +127,7 @@ def deps_command(
         _print(members, style, root)
 
 
-def _without(
-    run: Run, members: DependencySet, other: dict[str, str], extent: str
-) -> DependencySet:
+def _without(run: Run, members: DependencySet, other: dict[str, str], extent: str) -> DependencySet:
     if not other:
         raise UsageError("--minus needs whose dependencies to leave out, for example: --cell 3")
     return members.minus(run.dependencies(closure=extent == "closure", **other))

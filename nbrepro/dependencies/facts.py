@@ -161,8 +161,12 @@ class Facts:
 
     @cached_property
     def settings(self) -> list[Setting]:
-        """List the variables of the environment that steps read."""
-        return []
+        """List the variables of the environment that steps read, not those that were unset."""
+        return [
+            Setting(step_of(execution, None, None), str(name), str(state), value)  # type: ignore[arg-type]
+            for execution, _, name, state, value in self._ask("settings-of-run").rows
+            if state != "unset"
+        ]
 
     @cached_property
     def steps(self) -> list[Step]:
