@@ -220,11 +220,11 @@ class Dependencies:
         return {}
 
     def _for_function(self, function: str, execution: int) -> list[Needed]:
-        """Give the executions that define a function as its tasks' submitter sees it."""
+        """Give the executions that define what a task's function is, for its submitter."""
         name = function.rpartition(".")[2]
         if not name or execution not in self._facts.executions:
             return []
-        return Closure(self._facts, self._variables).of_name(execution, name)
+        return Closure(self._facts, self._variables).sent_to_tasks(execution, name)
 
     def _blind(self, scope: Scope) -> list[str]:
         tasks = {step.task for step in scope.steps if step.task}

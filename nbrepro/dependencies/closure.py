@@ -7,9 +7,10 @@ takes, and the files that it read.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from nbrepro.dependencies.code import Code, Part, read_code
@@ -33,7 +34,8 @@ class VariableNeed(Protocol):
 @dataclass(slots=True)
 class Needed:
     """One execution of a closure. `names` are those that it is needed for, None for all of it;
-    `acts` says that it is needed for what it did to files. `by` is the execution that first needed
+    `acts` says that it is needed for what it did to files, `sent` that its values are sent to where
+    they are used, and its other code does not matter. `by` is the execution that first needed
     it (0: asked about), for the `reason`."""
 
     execution: int
@@ -43,13 +45,16 @@ class Needed:
     certainty: str
     names: set[str] | None = field(default_factory=set)
     acts: bool = False
+    sent: bool = False
 
     def part(self, source: str | None) -> Part:
         """Give the part of its code that is needed."""
         code = read_code(source or "")
-        return (
-            code.all() if self.names is None else code.part(frozenset(self.names), acts=self.acts)
-        )
+        if self.names is None:
+            return code.all()
+        if self.sent:
+            return code.bindings(self.names)
+        return code.part(self.names, acts=self.acts)
 
 
 class Closure:
@@ -61,6 +66,7 @@ class Closure:
         self._found: dict[int, Needed] = {}
         self._queue: deque[int] = deque()
         self._asked = 0
+        self._sent = False
 
     def needed(
         self, executions: Iterable[int], names: frozenset[str] | None = None
@@ -78,17 +84,25 @@ class Closure:
             needed = self._found[execution]
             part = needed.part(self._facts.executions[execution].source)
             self._through_names(needed, part)
-            if part.acts:
+            if part.acts and not needed.sent:
                 self._through_files(needed)
         return [self._found[number] for number in sorted(self._found)]
 
-    def of_name(self, execution: int, name: str) -> list[Needed]:
-        """Give the executions that what `name` stands for at the end of an execution needs."""
-        self._asked = execution
-        if name in self._code(execution).bound:
-            return self.needed([execution], frozenset({name}))
-        asking = Needed(execution, execution, "asked", f"uses {name}", EXACT, {name})
-        self._through_names(asking, Part(frozenset({name}), (), acts=False))
+    def sent_to_tasks(self, execution: int, function: str) -> list[Needed]:
+        """Give the executions that bind a function as an execution sees it, and what that takes.
+
+        A function goes to a worker by value. Of one that no cell defines, such as a library's,
+        everything that the execution takes is `possible`.
+        """
+        self._asked, self._sent = execution, True
+        asking = Needed(execution, 0, "sent", f"defines {function}", EXACT, {function}, sent=True)
+        if function in self._code(execution).bound:
+            self._add(asking)
+        elif any(number <= execution for number in self._binders.get(function, ())):
+            self._later_names(asking, {function})
+        else:
+            asking.certainty = POSSIBLE
+            self._later_names(asking, set(self._code(execution).all().loads))
         return self.needed(())
 
     def _add(self, needed: Needed) -> None:
@@ -101,7 +115,7 @@ class Closure:
 
     def _through_names(self, needed: Needed, part: Part) -> None:
         missing = set(part.loads) - self._code(needed.execution).bound
-        for need in self._variables.get(needed.execution, ()):
+        for need in () if needed.sent else self._variables.get(needed.execution, ()):
             names = set(need.names)
             missing -= names
             if names and needed.names is not None and not names & part.loads:
@@ -114,14 +128,21 @@ class Closure:
 
     def _later_names(self, needed: Needed, names: set[str]) -> None:
         """Add what binds the names that functions take when they are called, by whomever."""
+        rule = "sent" if self._sent else "variable"
         for name in sorted(names):
-            before = (
-                n for n in self._facts.executions if n <= self._asked and n != needed.execution
-            )
-            binders = [number for number in before if name in self._code(number).bound]
+            before = [n for n in self._binders.get(name, ()) if n <= self._asked]
+            binders = [number for number in before if number != needed.execution]
             if binders:
-                self._add(Needed(binders[-1], needed.execution, "variable", f"binds {name}",
-                                 needed.certainty, {name}))  # fmt: skip
+                self._add(Needed(binders[-1], needed.execution, rule, f"binds {name}",
+                                 needed.certainty, {name}, sent=self._sent))  # fmt: skip
+
+    @cached_property
+    def _binders(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for number in self._facts.executions:
+            for name in self._code(number).bound:
+                found[name].append(number)
+        return dict(found)
 
     def _code(self, execution: int) -> Code:
         return read_code(self._facts.executions[execution].source or "")

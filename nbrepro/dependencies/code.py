@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import CodeType
 
 from nbrepro.variables.code import parse_cell
@@ -40,6 +40,7 @@ class Imported:
 
 @dataclass(slots=True)
 class _Statement:
+    node: ast.stmt
     imports: list[Imported] = field(default_factory=list)
     binds: set[str] = field(default_factory=set)
     loads: set[str] = field(default_factory=set)
@@ -49,11 +50,12 @@ class _Statement:
 @dataclass(frozen=True, slots=True)
 class Part:
     """What a part of a cell takes: the names it uses, its imports, and whether other code than
-    imports and definitions is in it."""
+    imports and definitions is in it. `source` is its code."""
 
     loads: frozenset[str]
     imports: tuple[Imported, ...]
     acts: bool
+    source: str = ""
 
 
 class Code:
@@ -70,7 +72,7 @@ class Code:
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 self.known = False
 
-    @property
+    @cached_property
     def bound(self) -> frozenset[str]:
         """Give the names that the cell binds."""
         return frozenset(name for s in self._statements for name in s.binds)
@@ -93,6 +95,11 @@ class Code:
             acting = []
         return self._needed(set(wanted), acting)
 
+    def bindings(self, wanted: Collection[str]) -> Part:
+        """Give the statements that bind these names, and the names that those take, and no other:
+        what goes along where values are sent elsewhere."""
+        return self._needed(set(wanted), [])
+
     def _needed(self, wanted: set[str], acting: list[_Statement]) -> Part:
         chosen: dict[int, tuple[_Statement, list[Imported]]] = {}
         grown = -1
@@ -105,7 +112,7 @@ class Code:
                     kept = [i for i in statement.imports if _is_wanted(i, wanted)]
                     chosen[place] = (statement, kept)
                     wanted |= statement.loads
-        return self._part(chosen.values())
+        return self._part(chosen[place] for place in sorted(chosen))
 
     def _part(self, chosen: Iterable[tuple[_Statement, list[Imported]]]) -> Part:
         chosen = list(chosen)
@@ -114,13 +121,27 @@ class Code:
         if acts or not self.known:
             loads |= self.asked
         imports = dict.fromkeys(one for _, imports in chosen for one in imports)
-        return Part(frozenset(loads), tuple(imports), acts or not self.known)
+        source = "\n".join(_text(statement, kept) for statement, kept in chosen)
+        return Part(frozenset(loads), tuple(imports), acts or not self.known, source)
 
 
 @lru_cache(maxsize=4096)
 def read_code(source: str) -> Code:
     """Read the code of a cell, magics aside."""
     return Code(source)
+
+
+def _text(statement: _Statement, kept: Collection[Imported]) -> str:
+    """Give a statement's code, of an import only what is kept of it."""
+    node = statement.node
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return ast.unparse(node)
+    named = {(one.module, one.names, one.bound) for one in kept}
+    pairs = zip(node.names, _imports(node, top=True), strict=True)
+    aliases = [alias for alias, one in pairs if (one.module, one.names, one.bound) in named]
+    if isinstance(node, ast.Import):
+        return ast.unparse(ast.Import(aliases)) if aliases else ""
+    return ast.unparse(ast.ImportFrom(node.module, aliases, node.level)) if aliases else ""
 
 
 def _is_wanted(imported: Imported, wanted: set[str]) -> bool:
@@ -140,11 +161,11 @@ def _asked(source: str) -> Iterator[str]:
 def _statement(node: ast.stmt) -> _Statement:
     if isinstance(node, ast.Import | ast.ImportFrom):
         imports = list(_imports(node, top=True))
-        return _Statement(imports, {i.bound for i in imports}, set(), pure=True)
+        return _Statement(node, imports, {i.bound for i in imports}, set(), pure=True)
     pure = isinstance(node, _DEFINITIONS) and not node.decorator_list
     inner = (i for i in ast.walk(node) if isinstance(i, ast.Import | ast.ImportFrom))
     imports = [one for i in inner for one in _imports(i, top=not pure)]
-    found = _Statement(imports, pure=pure)
+    found = _Statement(node, imports, pure=pure)
     if any(one.bound == "*" for one in imports):
         found.binds.add("*")
     _names_of(_compile(node), found, top=True)

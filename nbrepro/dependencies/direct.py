@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from nbrepro.dependencies.facts import Facts, PackageRecord, SoftwareMember, Step
+from nbrepro.dependencies.modules import site_of
 from nbrepro.dependencies.sets import EXACT, Dependency, Need
 from nbrepro.model import Role
 from nbrepro.roles import METADATA_OF_PACKAGE
@@ -88,7 +89,8 @@ class Opened:
     def software(self, member: SoftwareMember, **why: Any) -> Dependency | None:
         """Make a member of a software file: the package that owns it, else the file."""
         if member.package is not None:
-            return package_member(self._facts.packages[member.package], **why)
+            location = site_of(member.path)
+            return package_member(self._facts.packages[member.package], location=location, **why)
         if member.role == Role.DIRECTORY or member.path.startswith(_DEVICES):
             return None
         if member.rule == METADATA_OF_PACKAGE:

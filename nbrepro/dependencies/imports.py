@@ -2,7 +2,8 @@
 
 An import that the code makes as it loads, of a module that was loaded in the run, was made. What
 compiled modules import cannot be read: there, what their distribution declares and the run loaded
-counts. Imports that a module can live without, or makes inside functions, are possible.
+counts. Imports that a module can live without, or makes inside functions, are possible; what it
+imports inside functions, was loaded, and its distribution requires, is needed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nbrepro.dependencies.modules import ImportStatement, Module, Strength
 from nbrepro.dependencies.reading import Readings
 
 IMPORTED, OPTIONAL, LAZY = "imported", "imported-if-there", "imported-in-a-function"
+REQUIRED = "declared-and-imported-in-a-function"
 DECLARED, WITHIN, UNREAD = "declared", "loaded-by-name", "unread"
 ROOT = "named-by-code"
 
@@ -92,7 +94,7 @@ class ImportGraph:
         while queue:
             name = queue.popleft()
             for target, rule in self.edges(name):
-                if rule in (IMPORTED, DECLARED) and target not in found:
+                if rule in _CERTAIN and target not in found:
                     found[target] = Reached(rule, name, exact)
                     queue.append(target)
 
@@ -155,7 +157,16 @@ class ImportGraph:
             rule = _RULES[Strength(statement.strength)]
             for target in self._targets(statement, name, package=module.package):
                 if target != name:
-                    yield target, rule
+                    yield target, self._strengthened(rule, loaded, target)
+
+    def _strengthened(self, rule: str, loaded: Loaded, target: str) -> str:
+        """Take a later import for one that was made where the distribution says it must have it."""
+        owner = self._modules[target].owner
+        if rule != LAZY or not owner or owner == loaded.owner:
+            return rule
+        installed = self._installed(loaded)
+        known = installed is not None and normal(self._name_of(owner)) in installed.requires
+        return REQUIRED if known else LAZY
 
     def _targets(self, statement: ImportStatement, name: str, *, package: bool) -> list[str]:
         base = _absolute(statement, name, package)
@@ -186,6 +197,7 @@ class ImportGraph:
         return dict(found)
 
 
+_CERTAIN = frozenset({IMPORTED, DECLARED, REQUIRED})
 _RULES = {Strength.REQUIRED: IMPORTED, Strength.OPTIONAL: OPTIONAL, Strength.LAZY: LAZY}
 
 

@@ -64,6 +64,12 @@ def module_of(path: str, roots: Iterable[str] = ()) -> Module | None:
     return None
 
 
+def site_of(path: str) -> str | None:
+    """Give the directory of packages, or the standard library, that a file is in."""
+    found = _SITE.match(path) or _LIBRARY.match(path)
+    return found["site"] if found else None
+
+
 def _module(site: str, rest: str, standard: bool) -> Module | None:
     compiled = _COMPILED.fullmatch(rest)
     if compiled:

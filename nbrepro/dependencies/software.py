@@ -13,6 +13,7 @@ from nbrepro.dependencies.imports import (
     IMPORTED,
     LAZY,
     OPTIONAL,
+    REQUIRED,
     ROOT,
     UNREAD,
     WITHIN,
@@ -31,6 +32,7 @@ _SENTENCES = {
     IMPORTED: "{by} imports {name}",
     OPTIONAL: "{by} imports {name} where it is installed",
     LAZY: "{by} imports {name} inside a function",
+    REQUIRED: "{by} imports {name} inside a function, and its package requires it",
     DECLARED: "{by} is compiled, and its package requires {name}",
     UNREAD: "{name} was loaded, and the file of {by} cannot be read here",
     WITHIN: "{name} was loaded by name, as plugins are, and {by} is of its package",
@@ -92,8 +94,9 @@ class Software:
             sentence, parent = roots[name] if why.rule == ROOT else self._words(name, why)
             certainty = EXACT if why.exact else POSSIBLE
             yield package_member(
-                record, rule=why.rule, reason=sentence, by=parent, certainty=certainty
-            )
+                record, rule=why.rule, reason=sentence, by=parent, certainty=certainty,
+                location=self._loaded[name].module.site,
+            )  # fmt: skip
 
     def _words(self, name: str, why: Reached) -> Root:
         return _SENTENCES[why.rule].format(by=why.by, name=name), self._parent(why.by)
