@@ -23,7 +23,7 @@ from distributed import Client, LocalCluster
 from nbrepro.packaging.isolation import Bind, Isolation, start_isolated
 
 READY_S = 40
-TASK_S = 60
+TASK_S = 30
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from nbrepro.dependencies.closure import Closure, Needed, VariableNeed
@@ -17,6 +18,14 @@ from nbrepro.dependencies.software import OPENED_WITH, Root, Software
 KERNEL_ROOTS = ("ipykernel_launcher", "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel")
 ENGINE_ROOTS = {"dask": ("distributed.nanny", "distributed.worker", "distributed.preloading")}
 """The modules that a process begins with: what it needs whatever it is given to do."""
+
+
+@dataclass(slots=True)
+class Roots:
+    """The modules that a set begins with, each with why: the certain ones and the others."""
+
+    sure: dict[str, Root] = field(default_factory=dict)
+    possible: dict[str, Root] = field(default_factory=dict)
 
 
 class Dependencies:
@@ -53,9 +62,8 @@ class Dependencies:
             last = executions[-1:] if scope.kind == "cell" else executions
             needed = Closure(self._facts, self._variables).needed(last)
             yield from self._of_executions(needed, set(last), opened)
-        groups = self._task_groups(scope.steps)
-        for (worker, function, execution), steps in groups.items():
-            yield from self._of_tasks(worker, function, execution, steps, opened)
+        for worker, groups in self._task_groups(scope.steps).items():
+            yield from self._of_worker(worker, groups, opened)
 
     # -- executions ---------------------------------------------------------------------------
 
@@ -95,24 +103,28 @@ class Dependencies:
         self, needed: Sequence[Needed], asked: set[int], opened: Opened
     ) -> Iterator[Dependency]:
         kernel = self._kernel
-        roots: dict[str, Root] = {}
+        roots = Roots()
         for one in needed:
-            for name in self._roots_of(one):
-                roots.setdefault(name, self._named(one, name))
+            self._name_roots(one, kernel, roots)
             if one.execution in asked:
                 for name in kernel.modules_of(Step(one.execution)):
-                    roots.setdefault(name, self._opened_by(one))
-        own = dict.fromkeys(KERNEL_ROOTS, ("the kernel's own start", ""))
-        reached = kernel.graph.needed([*own, *roots], set(kernel.modules_of(KERNEL)))
-        yield from kernel.packages(roots | own, reached)
+                    roots.sure.setdefault(name, self._opened_by(one))
+        start = set(kernel.modules_of(KERNEL))
+        for name in KERNEL_ROOTS:
+            roots.sure.setdefault(name, ("the kernel's own start", ""))
+        reached = kernel.graph.needed(roots.sure, start, roots.possible)
+        yield from kernel.packages(roots.possible | roots.sure, reached)
         yield from kernel.libraries(reached)
-        yield from self._interpreters(kernel, [KERNEL])
+        yield from self._interpreters([KERNEL])
         for one in needed:
             yield from self._beside(one, asked, kernel, reached, opened)
 
-    def _roots_of(self, needed: Needed) -> list[str]:
-        part = needed.part(self._facts.executions[needed.execution].source)
-        return self._kernel.resolve(part.imports)
+    def _name_roots(self, needed: Needed, software: Software, roots: Roots) -> None:
+        """Add the modules that the needed part of an execution imports."""
+        source = self._facts.executions[needed.execution].source
+        for sure, found in ((True, roots.sure), (False, roots.possible)):
+            for name in software.resolve(needed.part(source, sure=sure).imports):
+                found.setdefault(name, self._named(needed, name))
 
     def _named(self, needed: Needed, name: str) -> Root:
         cell = str(self._facts.executions[needed.execution].cell)
@@ -142,62 +154,58 @@ class Dependencies:
             if found is not None:
                 yield found
 
-    def _interpreters(self, software: Software, steps: Iterable[Step]) -> Iterator[Dependency]:
+    def _interpreters(self, steps: Iterable[Step]) -> Iterator[Dependency]:
         opened = Opened(self._facts)
         for step in steps:
-            for member in self._facts.software(step):
-                found = opened.software(
-                    member, rule="runs", reason=f"{self._facts.words(step)} runs with it"
-                )
-                if found is not None and found.kind == Need.INTERPRETER:
-                    yield found
+            why = {"rule": "runs", "reason": f"{self._facts.words(step)} runs with it"}
+            found = (opened.software(member, **why) for member in self._facts.software(step))
+            yield from [m for m in found if m is not None and m.kind == Need.INTERPRETER][:1]
 
     # -- tasks --------------------------------------------------------------------------------
 
-    def _task_groups(self, steps: Iterable[Step]) -> dict[tuple[str, str, int], list[Step]]:
-        """Put the tasks of a worker, function and submitting execution together."""
+    def _task_groups(self, steps: Iterable[Step]) -> dict[str, dict[tuple[str, int], list[Step]]]:
+        """Put the tasks of each worker together that ran one function for one execution."""
         rows = {row.task: row for row in self._facts.tasks}
-        groups: dict[tuple[str, str, int], list[Step]] = {}
+        found: dict[str, dict[tuple[str, int], list[Step]]] = {}
         for step in steps:
             row = rows.get(step.task) if step.task else None
             if row is not None:
-                key = (row.worker or "", row.function or "", step.execution)
+                worker, key = row.worker or "", (row.function or "", step.execution)
             elif step.worker:
-                key = (step.worker, "", 0)
+                worker, key = step.worker, ("", 0)
             else:
                 continue
-            groups.setdefault(key, []).append(step)
-        return groups
+            found.setdefault(worker, {}).setdefault(key, []).append(step)
+        return found
 
-    def _of_tasks(
-        self, worker: str, function: str, execution: int, steps: Sequence[Step], opened: Opened
+    def _of_worker(
+        self, worker: str, groups: Mapping[tuple[str, int], Sequence[Step]], opened: Opened
     ) -> Iterator[Dependency]:
         software = self._worker_software(worker)
-        roots: dict[str, Root] = {}
-        needed = self._for_function(function, execution)
-        yield from (self._cell(one) for one in needed)
-        for one in needed:
-            part = one.part(self._facts.executions[one.execution].source)
-            for name in software.resolve(part.imports):
-                roots.setdefault(name, self._named(one, name))
-        for step in steps:
-            why = (f"opened by {self._facts.words(step)}", step.task)
-            roots = {name: why for name in software.modules_of(step) if step.task} | roots
-            if step.task:
-                yield self._task(step, function)
+        roots = Roots()
+        for (function, execution), steps in groups.items():
+            needed = self._for_function(function, execution)
+            yield from (self._cell(one) for one in needed)
+            for one in needed:
+                self._name_roots(one, software, roots)
+            for step in steps:
+                if step.task:
+                    yield self._task(step, function)
+                    why = (f"opened by {self._facts.words(step)}", step.task)
+                    for name in software.modules_of(step):
+                        roots.sure.setdefault(name, why)
+            yield from opened.taken(steps, set(steps))
+            yield from opened.around(steps)
         yield from self._started(worker, software, roots)
-        yield from opened.taken(steps, set(steps))
-        yield from opened.around(steps)
 
-    def _started(
-        self, worker: str, software: Software, roots: Mapping[str, Root]
-    ) -> Iterator[Dependency]:
+    def _started(self, worker: str, software: Software, roots: Roots) -> Iterator[Dependency]:
         engine = next((w.engine or "" for w in self._facts.workers if w.worker == worker), "")
-        own = dict.fromkeys(ENGINE_ROOTS.get(engine, ()), ("a worker's own start", ""))
-        reached = software.graph.needed([*roots, *own])
-        yield from software.packages(own | dict(roots), reached)
+        for name in ENGINE_ROOTS.get(engine, ()):
+            roots.sure.setdefault(name, ("a worker's own start", ""))
+        reached = software.graph.needed(roots.sure, (), roots.possible)
+        yield from software.packages(roots.possible | roots.sure, reached)
         yield from software.libraries(reached)
-        yield from self._interpreters(software, [Step(0, "", worker)])
+        yield from self._interpreters([Step(0, "", worker)])
 
     def _task(self, step: Step, function: str) -> Dependency:
         execution = self._facts.executions.get(step.execution)
@@ -207,16 +215,19 @@ class Dependencies:
         )  # fmt: skip
 
     def _worker_software(self, worker: str) -> Software:
-        known = self._of_workers.get(worker)
-        if known is None:
-            tasks = [row.task for row in self._facts.tasks if row.worker == worker]
-            steps = [s for s in self._facts.steps if s.task in tasks]
-            own = [Step(0, "", worker), *steps]
-            known = self._of_workers[worker] = Software(self._facts, own, self._readings)
-        return known
+        """Give what a worker loaded; workers that opened the same share it."""
+        steps = [Step(0, "", worker), *self._facts.tasks_on(worker)]
+        key = self._facts.footprints_of(steps)
+        if key not in self._of_workers:
+            self._of_workers[key] = Software(self._facts, steps, self._readings)
+        return self._of_workers[key]
 
     @cached_property
-    def _of_workers(self) -> dict[str, Software]:
+    def _of_workers(self) -> dict[frozenset[str], Software]:
+        return {}
+
+    @cached_property
+    def _sent(self) -> dict[tuple[str, int], list[Needed]]:
         return {}
 
     def _for_function(self, function: str, execution: int) -> list[Needed]:
@@ -224,7 +235,11 @@ class Dependencies:
         name = function.rpartition(".")[2]
         if not name or execution not in self._facts.executions:
             return []
-        return Closure(self._facts, self._variables).sent_to_tasks(execution, name)
+        key = (name, execution)
+        if key not in self._sent:
+            closure = Closure(self._facts, self._variables)
+            self._sent[key] = closure.sent_to_tasks(execution, name)
+        return self._sent[key]
 
     def _blind(self, scope: Scope) -> list[str]:
         tasks = {step.task for step in scope.steps if step.task}

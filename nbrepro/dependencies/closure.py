@@ -8,7 +8,7 @@ takes, and the files that it read.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -36,7 +36,7 @@ class Needed:
     """One execution of a closure. `names` are those that it is needed for, None for all of it;
     `acts` says that it is needed for what it did to files, `sent` that its values are sent to where
     they are used, and its other code does not matter. `by` is the execution that first needed
-    it (0: asked about), for the `reason`."""
+    it (0: asked about), for the `reason`; `sure` are the names that it is certainly needed for."""
 
     execution: int
     by: int
@@ -46,15 +46,16 @@ class Needed:
     names: set[str] | None = field(default_factory=set)
     acts: bool = False
     sent: bool = False
+    sure: set[str] | None = field(default_factory=set)
 
-    def part(self, source: str | None) -> Part:
-        """Give the part of its code that is needed."""
-        code = read_code(source or "")
-        if self.names is None:
+    def part(self, source: str | None, *, sure: bool = False) -> Part:
+        """Give the part of its code that is needed; with `sure`, that is certainly needed."""
+        names, code = self.sure if sure else self.names, read_code(source or "")
+        if names is None:
             return code.all()
         if self.sent:
-            return code.bindings(self.names)
-        return code.part(self.names, acts=self.acts)
+            return code.bindings(names)
+        return code.part(names, acts=self.acts and (not sure or self.certainty == EXACT))
 
 
 class Closure:
@@ -99,42 +100,47 @@ class Closure:
         if function in self._code(execution).bound:
             self._add(asking)
         elif any(number <= execution for number in self._binders.get(function, ())):
-            self._later_names(asking, {function})
+            self._later_names(asking, {function}, {function})
         else:
             asking.certainty = POSSIBLE
-            self._later_names(asking, set(self._code(execution).all().loads))
+            self._later_names(asking, set(self._code(execution).all().loads), ())
         return self.needed(())
 
     def _add(self, needed: Needed) -> None:
         known = self._found.get(needed.execution)
+        needed.sure = needed.names if needed.certainty == EXACT else set()
         if known is None:
+            needed.sure = set(needed.sure) if needed.sure is not None else None
             self._found[needed.execution] = needed
         elif not _widen(known, needed):
             return
         self._queue.append(needed.execution)
 
     def _through_names(self, needed: Needed, part: Part) -> None:
+        source = self._facts.executions[needed.execution].source
+        sure = needed.part(source, sure=True).loads
         missing = set(part.loads) - self._code(needed.execution).bound
         for need in () if needed.sent else self._variables.get(needed.execution, ()):
             names = set(need.names)
             missing -= names
             if names and needed.names is not None and not names & part.loads:
                 continue
-            certainty = EXACT if need.certainty == needed.certainty == EXACT else POSSIBLE
             wanted = (names & part.loads or names) if names else None
-            self._add(Needed(need.execution, needed.execution, "variable", need.reason,
-                             certainty, wanted))  # fmt: skip
-        self._later_names(needed, missing)
+            for group in _by_certainty(wanted, sure, need.certainty == needed.certainty == EXACT):
+                self._add(Needed(need.execution, needed.execution, "variable", need.reason,
+                                 *group))  # fmt: skip
+        self._later_names(needed, missing, sure)
 
-    def _later_names(self, needed: Needed, names: set[str]) -> None:
+    def _later_names(self, needed: Needed, names: set[str], sure: Collection[str]) -> None:
         """Add what binds the names that functions take when they are called, by whomever."""
         rule = "sent" if self._sent else "variable"
         for name in sorted(names):
             before = [n for n in self._binders.get(name, ()) if n <= self._asked]
             binders = [number for number in before if number != needed.execution]
+            certainty = EXACT if name in sure and needed.certainty == EXACT else POSSIBLE
             if binders:
                 self._add(Needed(binders[-1], needed.execution, rule, f"binds {name}",
-                                 needed.certainty, {name}, sent=self._sent))  # fmt: skip
+                                 certainty, {name}, sent=self._sent))  # fmt: skip
 
     @cached_property
     def _binders(self) -> dict[str, list[int]]:
@@ -165,9 +171,24 @@ class Closure:
         return found
 
 
+def _by_certainty(
+    wanted: set[str] | None, sure: Collection[str], exact: bool
+) -> list[tuple[str, set[str] | None]]:
+    """Tell the names that are certainly needed from those that are possible."""
+    if wanted is None or not exact:
+        return [(EXACT if exact else POSSIBLE, wanted)]
+    certain = wanted & set(sure)
+    groups: list[tuple[str, set[str] | None]] = [(EXACT, certain), (POSSIBLE, wanted - certain)]
+    return [group for group in groups if group[1]]
+
+
 def _widen(known: Needed, needed: Needed) -> bool:
     """Let one stand for both; tell whether that made it need more."""
     before = _extent(known)
+    if needed.sure is None:
+        known.sure = None
+    elif known.sure is not None:
+        known.sure |= needed.sure
     if needed.certainty == EXACT and known.certainty != EXACT:
         known.certainty, known.reason, known.by = EXACT, needed.reason, needed.by
         known.rule = needed.rule
@@ -179,5 +200,6 @@ def _widen(known: Needed, needed: Needed) -> bool:
     return before != _extent(known)
 
 
-def _extent(needed: Needed) -> tuple[int | None, bool, str]:
-    return (None if needed.names is None else len(needed.names), needed.acts, needed.certainty)
+def _extent(needed: Needed) -> tuple[int | None, int | None, bool, str]:
+    sizes = [None if names is None else len(names) for names in (needed.names, needed.sure)]
+    return (sizes[0], sizes[1], needed.acts, needed.certainty)

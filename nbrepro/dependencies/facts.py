@@ -177,17 +177,36 @@ class Facts:
 
     def tasks_of(self, executions: Iterable[int]) -> list[Step]:
         """List the tasks that these executions submitted."""
-        wanted = set(executions)
-        return [step for step in self.steps if step.task and step.execution in wanted]
+        return [step for number in executions for step in self._tasks_by_execution.get(number, ())]
+
+    @cached_property
+    def _tasks_by_execution(self) -> dict[int, list[Step]]:
+        found: dict[int, list[Step]] = defaultdict(list)
+        for step in self.steps:
+            if step.task:
+                found[step.execution].append(step)
+        return dict(found)
+
+    def footprints_of(self, steps: Iterable[Step]) -> frozenset[str]:
+        """Give the footprints of steps: equal ones have opened the same software."""
+        return frozenset(f for step in steps for f in self._footprints.get(step, ()))
 
     @cached_property
     def _task_rows(self) -> dict[str, TaskRow]:
         return {row.task: row for row in self.tasks}
 
-    def worker_of(self, step: Step) -> str:
-        """Give the worker that a task ran on, or that the step is; empty for none known."""
-        row = self._task_rows.get(step.task) if step.task else None
-        return (row.worker or "") if row else step.worker
+    def tasks_on(self, worker: str) -> list[Step]:
+        """List the tasks that ran on a worker."""
+        return self._tasks_by_worker.get(worker, [])
+
+    @cached_property
+    def _tasks_by_worker(self) -> dict[str, list[Step]]:
+        found: dict[str, list[Step]] = defaultdict(list)
+        for step in self.steps:
+            row = self._task_rows.get(step.task) if step.task else None
+            if row is not None:
+                found[row.worker or ""].append(step)
+        return dict(found)
 
     def words(self, step: Step) -> str:
         """Name a step for people, by its cell."""

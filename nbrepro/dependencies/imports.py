@@ -68,10 +68,13 @@ class ImportGraph:
         statement = ImportStatement(imported.module, 0, imported.names, Strength.REQUIRED)
         return self._targets(statement, "", package=False)
 
-    def needed(self, roots: Iterable[str], start: Collection[str] = ()) -> dict[str, Reached]:
+    def needed(
+        self, roots: Iterable[str], start: Collection[str] = (), possible: Iterable[str] = ()
+    ) -> dict[str, Reached]:
         """Give every module that the roots need, the roots first, with why.
 
-        What is exact is found first, so that a module is possible only where nothing proves it.
+        What is exact is found first, so that a module is possible only where nothing proves it;
+        roots that are themselves only `possible` come after.
         What the modules of a kernel's `start` import later they import because code asks for it:
         that is no need of theirs.
         """
@@ -81,34 +84,36 @@ class ImportGraph:
             if root in self._modules:
                 found.setdefault(root, Reached(ROOT, "", exact=True))
         self._follow(found, list(found), exact=True)
+        weaker = [root for root in possible if root in self._modules and root not in found]
+        found |= dict.fromkeys(weaker, Reached(ROOT, "", exact=False))
+        self._follow(found, weaker, exact=False)
         waiting = list(found)
         while waiting:
-            new = [n for name in waiting for n in self._possible(name, found)]
+            new = [target for name in waiting for target in self._possible(name, found)]
             new += self._within(found)
-            self._follow(found, new, exact=False)
-            waiting = new
+            waiting = new + self._follow(found, new, exact=False)
         return found
 
-    def _follow(self, found: dict[str, Reached], start: Iterable[str], *, exact: bool) -> None:
-        queue = deque(start)
+    def _follow(self, found: dict[str, Reached], start: Iterable[str], *, exact: bool) -> list[str]:
+        """Add what modules must have, and what that must have; give what is new."""
+        queue, new = deque(start), []
         while queue:
             name = queue.popleft()
             for target, rule in self.edges(name):
                 if rule in _CERTAIN and target not in found:
                     found[target] = Reached(rule, name, exact)
                     queue.append(target)
+                    new.append(target)
+        return new
 
-    def _possible(self, name: str, found: dict[str, Reached]) -> Iterator[str]:
-        """Find what a needed module imports if it is there, or later, and follow that."""
+    def _possible(self, name: str, found: dict[str, Reached]) -> list[str]:
+        """Add what a needed module imports if it is there, or later, with what that must have."""
         new = []
         for target, rule in self.edges(name):
             if target not in found and not self._is_later(name, target):
                 found[target] = Reached(rule, name, exact=False)
                 new.append(target)
-        before = set(found)
-        self._follow(found, new, exact=False)
-        yield from new
-        yield from (n for n in found if n not in before)
+        return new + self._follow(found, new, exact=False)
 
     def _within(self, found: dict[str, Reached]) -> list[str]:
         """Find modules that no import leads to, of distributions that are needed: they were loaded

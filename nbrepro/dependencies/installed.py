@@ -23,7 +23,7 @@ class Installed:
     def __init__(self, distribution: Distribution) -> None:
         self._distribution = distribution
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Give the version that is installed now."""
         return self._distribution.version

@@ -116,7 +116,7 @@ def _found(body: Iterable[ast.AST], strength: Strength) -> Iterator[ImportStatem
             case ast.If() if not _is_of_the_machine(node.test):
                 weaker = max(strength, Strength.OPTIONAL, key=_weakness)
                 yield from _found((*node.body, *node.orelse), weaker)
-            case ast.With() if _suppresses(node):
+            case ast.With() if _suppresses(node) or _defers(node):
                 yield from _found(node.body, max(strength, Strength.OPTIONAL, key=_weakness))
             case ast.expr():
                 pass  # lambdas hold no statements
@@ -167,6 +167,13 @@ def _is_of_the_machine(test: ast.expr) -> bool:
     """Tell whether a condition is on the interpreter or the system: the same wherever the run is
     repeated. Others may ask whether something is installed."""
     return any(isinstance(node, ast.Attribute) and node.attr in _MACHINE for node in ast.walk(test))
+
+
+def _defers(node: ast.With) -> bool:
+    """Tell whether a block's imports are put off until they are used, as its manager's name says
+    (PEP 810 and what emulates it)."""
+    calls = (item.context_expr for item in node.items)
+    return any("lazy" in ast.unparse(call).lower() for call in calls)
 
 
 def _suppresses(node: ast.With) -> bool:

@@ -12,7 +12,7 @@ from nbrepro.dependencies.modules import ImportStatement, read_imports, to_state
 
 T = TypeVar("T")
 
-_VERSION = "3"
+_VERSION = "4"
 """Changes with what is read of a file: what another version kept is not understood."""
 
 

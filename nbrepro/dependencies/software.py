@@ -50,6 +50,7 @@ class Software:
         self._steps = list(steps)
         self._opened = Opened(facts)
         self._readings = readings
+        self._distributions: dict[tuple[str, str], Installed | None] = {}
         self.graph = ImportGraph(self._loaded, self._name_of, self._installed, readings)
 
     @cached_property
@@ -85,11 +86,13 @@ class Software:
         self, roots: Mapping[str, Root], reached: Mapping[str, Reached]
     ) -> Iterator[Dependency]:
         """Yield the packages of modules that were reached from `roots`."""
+        told: set[tuple[str, bool]] = set()
         for name, why in reached.items():
             owner = self._loaded[name].owner
             by = self._loaded[why.by].owner if why.by else ""
-            if not owner or owner == by:
+            if not owner or owner == by or {(owner, why.exact), (owner, True)} & told:
                 continue
+            told.add((owner, why.exact))
             record = self._facts.packages[owner]
             sentence, parent = roots[name] if why.rule == ROOT else self._words(name, why)
             certainty = EXACT if why.exact else POSSIBLE
@@ -171,11 +174,13 @@ class Software:
         return self._facts.packages[owner].name
 
     def _installed(self, loaded: Loaded) -> Installed | None:
-        if not loaded.owner:
-            return None
-        record = self._facts.packages[loaded.owner]
-        found = find_installed(record.name, loaded.module.site)
-        return found if found and found.version == record.version else None
+        key = (loaded.owner, loaded.module.site)
+        if loaded.owner and key not in self._distributions:
+            record = self._facts.packages[loaded.owner]
+            found = find_installed(record.name, loaded.module.site)
+            known = found is not None and found.version == record.version
+            self._distributions[key] = found if known else None
+        return self._distributions.get(key)
 
 
 def _prefer(found: dict[str, Loaded], loaded: Loaded) -> None:
