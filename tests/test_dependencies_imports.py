@@ -86,6 +86,22 @@ def test_what_a_start_imports_later_it_does_for_others(site):
     assert site.needed("kernel", "plots", start={"kernel"}) == ({"kernel", "plots"}, set())
 
 
+def test_what_a_function_imports_and_the_distribution_requires_is_needed(site):
+    site.write("a.py", "def f():\n import must\n import may\nf()")
+    site.write("must.py")
+    site.write("may.py")
+    site.declare("a", "must", 'may; extra == "x"')
+    assert site.needed("a") == ({"a", "must"}, {"may"})
+    assert site.needed("a", start={"a"}) == ({"a"}, set())
+
+
+def test_imports_that_are_put_off_are_possible(site):
+    site.write("a.py", "with lazy_imports():\n    import later\nwith other():\n    import now")
+    site.write("later.py")
+    site.write("now.py")
+    assert site.needed("a") == ({"a", "now"}, {"later"})
+
+
 def test_compiled_modules_need_what_their_distribution_requires(site):
     site.write("fast/__init__.py", "from fast import _core")
     site.write("fast/_core.cpython-311-x86_64-linux-gnu.so", "\x7fELF")

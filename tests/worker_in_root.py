@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster
 
 from nbrepro.packaging.isolation import Bind, Isolation, start_isolated
@@ -33,6 +34,8 @@ def main() -> None:
     exec(spec["source"], space)
     function, arguments = space[spec["function"]], eval(spec["arguments"], space)
     expected = repr(function(*arguments))
+    # A worker that cannot even read its task drops the connection: that is a failure at once.
+    dask.config.set({"distributed.scheduler.allowed-failures": 0})
     with (
         LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0") as cluster,
         Client(cluster) as client,

@@ -100,7 +100,8 @@ class ImportGraph:
         while queue:
             name = queue.popleft()
             for target, rule in self.edges(name):
-                if rule in _CERTAIN and target not in found:
+                later = rule == REQUIRED and self._is_later(name, target)
+                if rule in _CERTAIN and target not in found and not later:
                     found[target] = Reached(rule, name, exact)
                     queue.append(target)
                     new.append(target)
