@@ -368,6 +368,14 @@ class QuestionContract(Contract):
         assert rows(loaded, "activities-behind-cell", run=RUN, cell=2) == [(1, 1, None, None)]
         assert rows(loaded, "activities-behind-cell", run=RUN, cell=1) == []
 
+    def test_files_are_told_by_the_step_that_took_or_made_them(self, loaded):
+        found = pick(loaded, "files-of-steps", "execution task worker mode path role", run=RUN)
+        assert found[0] == (None, None, None, "used", "/p/settings.toml", "config")
+        assert [row[3:5] for row in found if row[0] == 2] == [
+            ("generated", "/p/db.sqlite"), ("used", "/p/db.sqlite"), ("generated", "/p/final.csv"),
+            ("used", "/p/out.csv"), ("generated", "/p/part.tmp"),
+        ]  # fmt: skip
+
     def test_settings_are_told_by_the_execution_that_read_them(self, store):
         maker = demo()
         for place, name, state, more in (

@@ -234,6 +234,7 @@ def test_every_question_of_ours_is_well_formed_and_known():
         "direct-dependencies", "package-versions-across-runs", "runs-that-used",
         "duplicate-content", "first-divergence", "executions-of-run", "footprints-of-run",
         "members-of-footprints", "package-records", "activities-behind-cell", "settings-of-run",
+        "files-of-steps",
     }  # fmt: skip
 
 

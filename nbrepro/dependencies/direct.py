@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from nbrepro.dependencies.facts import Facts, PackageRecord, SoftwareMember, Step
+from nbrepro.dependencies.facts import Facts, FileUse, PackageRecord, SoftwareMember, Step
 from nbrepro.dependencies.modules import site_of
 from nbrepro.dependencies.sets import EXACT, Dependency, Need
 from nbrepro.model import Role
 from nbrepro.roles import METADATA_OF_PACKAGE
-from nbrepro.rows import EdgeRow
 
 OPENED, READ = "opened", "read"
 _NO_NEED = frozenset({Role.RUNTIME, Role.DIRECTORY, Role.CACHE, Role.TEMPORARY})
@@ -34,7 +33,7 @@ def package_member(record: PackageRecord, **why: Any) -> Dependency:
     )  # fmt: skip
 
 
-def file_member(edge: EdgeRow, **why: Any) -> Dependency:
+def file_member(edge: FileUse, **why: Any) -> Dependency:
     """Make a member of a file's version that a step took in."""
     return Dependency(Need.FILE, edge.path, role=edge.role, digest=edge.sha256, **why)
 
@@ -77,7 +76,7 @@ class Opened:
         execution = self._facts.executions.get(step.execution)
         return step.task or (str(execution.cell) if execution else "")
 
-    def _taken(self, step: Step, inside: Collection[Step]) -> Iterator[EdgeRow]:
+    def _taken(self, step: Step, inside: Collection[Step]) -> Iterator[FileUse]:
         for edge in self._facts.edges.get(step, ()):
             if edge.mode != "used" or edge.path.startswith(_DEVICES):
                 continue

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from nbrepro.model import Table
-from nbrepro.rows import EdgeRow, Rows, TaskRow, WorkerRow, from_table
+from nbrepro.rows import Rows, TaskRow, WorkerRow, from_table
 
 
 class Step(NamedTuple):
@@ -51,6 +51,16 @@ class SoftwareMember(NamedTuple):
     role: str
     rule: str
     package: str | None
+
+
+class FileUse(NamedTuple):
+    """A version of a file that a step took in (`mode` is `used`) or made (`generated`)."""
+
+    mode: str
+    path: str
+    version: str
+    sha256: str | None
+    role: str
 
 
 class PackageRecord(NamedTuple):
@@ -113,11 +123,11 @@ class Facts:
         return {row.package: row for row in rows}
 
     @cached_property
-    def edges(self) -> dict[Step, list[EdgeRow]]:
-        """Give what each step did to versions of files, in order."""
-        found: dict[Step, list[EdgeRow]] = defaultdict(list)
-        for row in from_table(EdgeRow, self._ask("edges-of-run")):
-            found[step_of(row.execution, row.task, row.worker)].append(row)
+    def edges(self) -> dict[Step, list[FileUse]]:
+        """Give which versions of files each step took in and made."""
+        found: dict[Step, list[FileUse]] = defaultdict(list)
+        for execution, task, worker, *use in self._ask("files-of-steps").rows:
+            found[step_of(execution, task, worker)].append(FileUse(*use))  # type: ignore[arg-type]
         return dict(found)
 
     @cached_property
