@@ -22,6 +22,7 @@ _HOMES = {
     "workers": "tasks",
     "drift": "tasks",
     "slice": "slicing",
+    "deps": "dependencies",
     "why": "files",
     "lineage": "files",
     "impact": "files",
