@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nbrepro.distributed import Distribution
 from nbrepro.errors import NotFoundError
@@ -231,11 +231,21 @@ class Run:
         """Yield the nodes and edges of the run's graph, and the shared ones they lead to."""
         return self.provenance.store.statements(RunId(self.id))
 
-    def graph(self) -> networkx.MultiDiGraph[str]:
-        """Give the run's graph to networkx; see `nbrepro.export.make_network`."""
-        from nbrepro.export.networks import make_network
+    @overload
+    def graph(self, multi: Literal[True] = True) -> networkx.MultiDiGraph[str]: ...
 
-        return make_network(self.statements())
+    @overload
+    def graph(self, multi: Literal[False]) -> networkx.DiGraph[str]: ...
+
+    def graph(self, multi: bool = True) -> networkx.DiGraph[str]:
+        """Give the run's graph to networkx; see `nbrepro.export.make_network`.
+
+        Without `multi` there is one edge between two nodes, for algorithms that want no parallel
+        ones; see `nbrepro.export.make_simple_network`.
+        """
+        from nbrepro.export.networks import make_network, make_simple_network
+
+        return (make_network if multi else make_simple_network)(self.statements())
 
     def to_prov(self) -> ProvDocument:
         """Give the run's graph as a document of the library `prov`; see
