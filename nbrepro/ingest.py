@@ -173,7 +173,7 @@ class Evidence:
             tasks,
             all_workers(self.manifest, workers, tasks, self.engines.workers),
             list(self.directory.read_environment()),
-            read_outputs(self.directory, self.cells),
+            read_outputs(self.directory, self.cells, self.manifest.roots),
         )
         opened = [touch for one in observed for touch in one.opened]
         return Graph(facts, touches, self.files(), self.software, taken, opened)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.live("strace", "kernel", "distributed")
 
 CELLS = (
     "from dask.distributed import Client, LocalCluster\n"
-    "cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+    "cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=':0')\n"
     "client = Client(cluster)\nclient",
     "def length(number):\n    return len(open('in.txt').read()) + number\n"
     "found = client.gather(client.map(length, range(6)))\nfound",
