@@ -3,7 +3,7 @@
 A test marked `live` runs a real strace, kernel or other component. On a user's machine it is
 skipped, with the reason, where that is missing; where NBREPRO_REQUIRE_LIVE=1 it fails instead.
 `@pytest.mark.live` alone asks for strace and a kernel; `@pytest.mark.live("kernel")` for what it
-names: `strace`, `kernel`, or a module or program.
+names: `strace`, `kernel`, `isolation` (a root of one's own), or a module or program.
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ from pathlib import Path
 
 import pytest
 
+LONG = (
+    "live/taskvine",
+    "live/dask",
+    "live/",
+    "test_notebooks.py",
+    "test_corpus.py",
+    "test_readme.py",
+)
+"""Where tests take longest: first, so that no process is left alone with one at the end."""
 REQUIRED = os.environ.get("NBREPRO_REQUIRE_LIVE") == "1"
 
 
@@ -26,6 +35,8 @@ def lack(component: str) -> str:
     """Say why `component` cannot be used on this machine; empty where it can."""
     if component == "strace":
         return _lack_of_strace()
+    if component == "isolation":
+        return _lack_of_isolation()
     if component == "kernel":
         return "" if importlib.util.find_spec("ipykernel") else "ipykernel is not installed"
     if shutil.which(component) or importlib.util.find_spec(component):
@@ -41,10 +52,30 @@ def _lack_of_strace() -> str:
     return f"ptrace is forbidden ({finished.stderr.strip()})" if finished.returncode else ""
 
 
+def _lack_of_isolation() -> str:
+    from nbrepro.errors import MachineError
+    from nbrepro.packaging.isolation import find_way
+
+    try:
+        find_way()
+    except MachineError as error:
+        return str(error)
+    return ""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Tests of one xdist_group share a server or a recorded run: they belong into one process.
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place_in_order)
+
+
+def _place_in_order(item: pytest.Item) -> int:
+    path = item.path.as_posix()
+    return next((place for place, part in enumerate(LONG) if f"/tests/{part}" in path), len(LONG))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,0 +1,1 @@
+"""Packages: file systems that hold what a run needs, written, run and compared."""
