@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nbrepro.answers import Provenance
     from nbrepro.answers import open_provenance as open  # noqa: A004
+    from nbrepro.compare.sources import diff
     from nbrepro.errors import NbreproError
     from nbrepro.runs import Cell, Run
 
     __version__: str
 
-__all__ = ["Cell", "NbreproError", "Provenance", "Run", "__version__", "open"]
+__all__ = ["Cell", "NbreproError", "Provenance", "Run", "__version__", "diff", "open"]
 
 _HOMES = {
     "Cell": ("nbrepro.runs", "Cell"),
     "NbreproError": ("nbrepro.errors", "NbreproError"),
     "Provenance": ("nbrepro.answers", "Provenance"),
     "Run": ("nbrepro.runs", "Run"),
+    "diff": ("nbrepro.compare.sources", "diff"),
     "open": ("nbrepro.answers", "open_provenance"),
 }
 

@@ -90,9 +90,11 @@ class Classifier:
         self._places: dict[str, Places] = {}
         self._nowhere = Places.from_roots({})
         self._packages: dict[File, Package | None] = {}
+        self._altered: dict[File, str] = {}
         for host in software:
             self._places.setdefault(host.host, Places.from_roots(host.roots))
             self._packages.update({(host.host, o.path): o.package for o in host.owners})
+            self._altered.update({(host.host, o.path): o.sha256 for o in host.owners if o.sha256})
         self._known = _gather(touches, _kinds(hosts))
         self._roles: dict[File, Classification] = {}
 
@@ -106,6 +108,10 @@ class Classifier:
     def package(self, file: File) -> Package | None:
         """Give the package that owns a file."""
         return self._packages.get(file)
+
+    def altered(self, file: File) -> str:
+        """Give the sha256 of a file that is not what its package's record says, else nothing."""
+        return self._altered.get(file, "")
 
     def is_software(self, touch: Touch) -> bool:
         """Tell whether a touch goes into a footprint: software that was only taken in."""

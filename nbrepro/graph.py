@@ -18,6 +18,7 @@ from nbrepro.model import (
     Statement,
     Touch,
 )
+from nbrepro.packages.standins import find_source
 from nbrepro.provenance import (
     FileStatements,
     Footprint,
@@ -201,7 +202,8 @@ class Graph:
             else:
                 files.append(touch)
         self._touches.clear()
-        yield from _file_statements(describer, self._roles, assign_versions(files, self._hosts))
+        versions, sources = assign_versions(files, self._hosts), _sources_of_code(self._hosts)
+        yield from _file_statements(describer, self._roles, versions, sources)
         yield from footprints.statements(self._taken)
 
 
@@ -221,8 +223,24 @@ def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> lis
     return sorted(found, key=lambda one: (one.touch.at_ns, one.touch.line))
 
 
+def _sources_of_code(hosts: Sequence[HostFiles]) -> dict[File, str]:
+    """Give the digests of the Python sources that were seen, the last of each.
+
+    An interpreter that finds byte-code looks at its source without opening it.
+    """
+    return {
+        (host.host, sighting.path): sighting.sha256
+        for host in hosts
+        for sighting in host.sightings
+        if sighting.sha256 and sighting.path.endswith(".py")
+    }
+
+
 def _file_statements(
-    describer: FileStatements, roles: Classifier, touched: Sequence[VersionedTouch]
+    describer: FileStatements,
+    roles: Classifier,
+    touched: Sequence[VersionedTouch],
+    sources: Mapping[File, str],
 ) -> Iterator[Statement]:
     versions = {
         version.number: (file_of(one.touch)[0], version)
@@ -233,7 +251,8 @@ def _file_statements(
     for number in sorted(versions):
         host, version = versions.pop(number)
         file = (host, version.path)
-        yield from describer.version(version, roles.role(file), roles.package(file), host)
+        made_of = sources.get((host, find_source(version.path)), "")
+        yield from describer.version(version, roles.role(file), roles.package(file), host, made_of)
     for one in touched:
         host, path = file_of(one.touch)
         role = roles.role((host, path))
@@ -298,4 +317,5 @@ class _Footprints:
         return footprint
 
     def _use(self, file: File) -> SoftwareUse:
-        return SoftwareUse(file[1], self._roles.role(file), self._roles.package(file))
+        roles = self._roles
+        return SoftwareUse(file[1], roles.role(file), roles.package(file), roles.altered(file))

@@ -250,7 +250,8 @@ class Package:
     `manager` is `pip`, `conda`, `dpkg`, `python` (an interpreter with its standard library that no
     manager owns). `record_digest` is the sha256 over the manager's own list of files and digests,
     empty where it keeps none. `location` is the directory it is installed in. `source` is where an
-    editable or direct installation came from (PEP 610).
+    editable or direct installation came from (PEP 610). `build` names what a wheel was built for
+    (its tags), where it says so.
     """
 
     name: str
@@ -260,15 +261,20 @@ class Package:
     location: str = ""
     record_digest: str = ""
     source: str = ""
+    build: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Which package owns a path and the evidence for it, or why nobody does."""
+    """Which package owns a path and the evidence for it, or why nobody does.
+
+    `sha256` is that of a file which is not what its package's own record says, empty for others.
+    """
 
     path: str
     package: Package | None
     reason: str
+    sha256: str = ""
 
 
 class Role(StrEnum):

@@ -380,8 +380,10 @@ def _fields(record: Any) -> dict[str, Any]:
     return {one.name: getattr(record, one.name) for one in dataclasses.fields(record)}
 
 
-def _ownership(path: str, package: dict[str, str] | None, reason: str) -> Ownership:
-    return Ownership(path, Package(**package) if package else None, reason)
+def _ownership(
+    path: str, package: dict[str, str] | None, reason: str, sha256: str = ""
+) -> Ownership:
+    return Ownership(path, Package(**package) if package else None, reason, sha256)
 
 
 def open_trace(path: Path) -> IO[bytes]:

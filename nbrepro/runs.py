@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nbrepro.distributed import Distribution
 from nbrepro.errors import NotFoundError
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from prov.model import ProvDocument
 
     from nbrepro.answers import Provenance
+    from nbrepro.compare import Comparison
     from nbrepro.queries import Question
     from nbrepro.validity import Report
 
@@ -230,11 +231,21 @@ class Run:
         """Yield the nodes and edges of the run's graph, and the shared ones they lead to."""
         return self.provenance.store.statements(RunId(self.id))
 
-    def graph(self) -> networkx.MultiDiGraph[str]:
-        """Give the run's graph to networkx; see `nbrepro.export.make_network`."""
-        from nbrepro.export.networks import make_network
+    @overload
+    def graph(self, multi: Literal[True] = True) -> networkx.MultiDiGraph[str]: ...
 
-        return make_network(self.statements())
+    @overload
+    def graph(self, multi: Literal[False]) -> networkx.DiGraph[str]: ...
+
+    def graph(self, multi: bool = True) -> networkx.DiGraph[str]:
+        """Give the run's graph to networkx; see `nbrepro.export.make_network`.
+
+        Without `multi` there is one edge between two nodes, for algorithms that want no parallel
+        ones; see `nbrepro.export.make_simple_network`.
+        """
+        from nbrepro.export.networks import make_network, make_simple_network
+
+        return (make_network if multi else make_simple_network)(self.statements())
 
     def to_prov(self) -> ProvDocument:
         """Give the run's graph as a document of the library `prov`; see
@@ -242,6 +253,13 @@ class Run:
         from nbrepro.export.documents import make_document
 
         return make_document(self.statements())
+
+    def diff(self, other: Run) -> Comparison:
+        """Compare this run with another, of this store or another one: what differs first and
+        why, and what follows from it; see `nbrepro.compare`."""
+        from nbrepro.compare import compare, read_portrait
+
+        return compare(read_portrait(self.statements()), read_portrait(other.statements()))
 
     def check(self, tell: Callable[[str], None] | None = None) -> Report:
         """Check whether the run's graph is valid; `tell` hears what is being done."""

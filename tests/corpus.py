@@ -42,7 +42,7 @@ from commands import ask
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 CASES = Path(__file__).parent / "cases" / "notebooks"
 TIMEOUT_S = 150
 

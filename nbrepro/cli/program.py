@@ -26,6 +26,7 @@ _HOMES = {
     "lineage": "files",
     "impact": "files",
     "query": "question",
+    "diff": "diff",
     "check": "check",
     "store": "stores",
     "export": "exporting",
@@ -132,5 +133,5 @@ def program() -> None:
 
     RUN is the last run unless given: an id, a unique prefix, or RUN~1 for the one before.
     Exit codes: 0 ok, 1 a cell failed, 2 usage, 3 not found, 4 bad input, 5 store, 6 machine,
-    7 invalid graph, 70 internal, 130 interrupted, 143 terminated.
+    7 invalid graph, 8 different, 70 internal, 130 interrupted, 143 terminated.
     """

@@ -41,7 +41,8 @@ def find_new_names(extract: Extract, redact: Callable[[str], str]) -> dict[str, 
 def _digest(node: Node, redact: Callable[[str], str], package: list[str]) -> str:
     given = {name: str(value) for name, value in node.properties.items()}
     role = [given.get("role", ""), given.get("rule", "")]
-    return digest_of([redact(given["path"]), role, *map(redact, package)])
+    altered = [given["sha256"]] if "sha256" in given else []
+    return digest_of([redact(given["path"]), role, *map(redact, package), *altered])
 
 
 def _footprints(extract: Extract, files: dict[str, str]) -> dict[str, str]:

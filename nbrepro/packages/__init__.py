@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 
 from nbrepro.model import Ownership
+from nbrepro.packages.alterations import Alterations
 from nbrepro.packages.conda import CondaOwner
 from nbrepro.packages.dpkg import DpkgOwner
 from nbrepro.packages.editable import IN_PLACE, EditableOwner
@@ -42,9 +43,9 @@ def owners(
     wanted = {path: stand_ins(path, surroundings) for path in sorted(set(paths)) if path}
     asked = {stand_in.path: None for found in wanted.values() for stand_in in found}
     managers = [owner(surroundings) for owner in OWNERS]
-    claims = _collect(managers, list(asked))
+    claims, alterations = _collect(managers, list(asked)), Alterations()
     for path, found in wanted.items():
-        yield _decide(path, found, claims) or _unowned(path, managers)
+        yield _decide(path, found, claims, alterations) or _unowned(path, managers)
 
 
 def is_lasting(ownership: Ownership) -> bool:
@@ -67,12 +68,15 @@ def _collect(managers: list[Owner], asked: list[str]) -> list[dict[str, Claim]]:
     return [(databases if m.database else found)[m] for m in managers]
 
 
-def _decide(path: str, found: list[StandIn], claims: list[dict[str, Claim]]) -> Ownership | None:
+def _decide(
+    path: str, found: list[StandIn], claims: list[dict[str, Claim]], alterations: Alterations
+) -> Ownership | None:
     for stand_in in found:
         for by_path in claims:
             if claim := by_path.get(stand_in.path):
                 why = f"{stand_in.why}{stand_in.path}, " if stand_in.why else ""
-                return Ownership(path, claim.package, why + claim.evidence)
+                altered = alterations.find(stand_in.path, claim)
+                return Ownership(path, claim.package, why + claim.evidence, altered)
     return None
 
 

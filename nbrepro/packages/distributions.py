@@ -135,7 +135,14 @@ class Distribution:
             location=self.site,
             record_digest=record_digest(record_rows(self._record)[0]) if self._record else "",
             source=describe_source(self.direct_url),
+            build=self._build() if self.entry.endswith(".dist-info") else "",
         )
+
+    def _build(self) -> str:
+        """Give the tags of the wheel: for which interpreters and platforms it was built."""
+        lines = read(os.path.join(self.path, "WHEEL")).text.splitlines()
+        tags = (line.partition(":")[2].strip() for line in lines if line.startswith("Tag:"))
+        return " ".join(sorted(tag for tag in tags if tag))
 
     def _metadata_content(self) -> Content:
         if not (self.is_egg and os.path.isfile(self.path)):

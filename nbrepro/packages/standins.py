@@ -42,6 +42,12 @@ def stand_ins(path: str, surroundings: Surroundings) -> list[StandIn]:
     return found
 
 
+def find_source(path: str) -> str:
+    """Give the source that byte-code was made of; empty for what is no byte-code."""
+    found = _BYTECODE.match(path)
+    return f"{found['above']}{found['stem']}.py" if found else ""
+
+
 def _of_environment(path: str, surroundings: Surroundings) -> Iterator[StandIn]:
     """Let the base interpreter stand in for what `venv` itself put into an environment."""
     prefix = surroundings.nearest(parent_of(path), "pyvenv.cfg")

@@ -33,9 +33,17 @@ class FileStatements:
         self._endpoints: dict[tuple[str, str], str] = {}
 
     def version(
-        self, version: FileVersion, role: Classification, package: Package | None, host: str
+        self,
+        version: FileVersion,
+        role: Classification,
+        package: Package | None,
+        host: str,
+        source_digest: str = "",
     ) -> Iterator[Statement]:
-        """Describe a file version on `host`: its node, content, revision and owner."""
+        """Describe a file version on `host`: its node, content, revision and owner.
+
+        `source_digest` is that of the source that byte-code was made of, where it was seen.
+        """
         name = f"file/{version.number}"
         root, path = relative(version.path, self._scribe.facts.manifest.roots)
         yield self._scribe.node(
@@ -46,7 +54,11 @@ class FileStatements:
             relative_path=to_text(path),
             kind=version.kind,
             **known(size=version.size, mtime_ns=version.mtime_ns),
-            **filled(sha256=version.sha256, undigested=version.undigested),
+            **filled(
+                sha256=version.sha256,
+                undigested=version.undigested,
+                source_digest=source_digest,
+            ),
             role=role.role.value,
             rule=role.rule,
             host=host,

@@ -16,11 +16,13 @@ from nbrepro.vocabulary import footprint_iri, software_file_iri, to_text
 
 
 class SoftwareUse(NamedTuple):
-    """A software file that an owner opened: kept in the owner's footprint."""
+    """A software file that an owner opened: kept in the owner's footprint. `sha256` is given where
+    it is not what its package's record says."""
 
     path: str
     classification: Classification
     package: Package | None
+    sha256: str = ""
 
 
 class Footprint(NamedTuple):
@@ -63,7 +65,8 @@ class Footprints:
         if known is None:
             purl = use.package.purl if use.package else ""
             record = use.package.record_digest if use.package else ""
-            names = [to_text(use.path), use.classification, purl, record]
+            names: list[object] = [to_text(use.path), use.classification, purl, record]
+            names += [use.sha256] if use.sha256 else []
             known = self._digests[use] = digest_of(names)
         return known
 
@@ -76,6 +79,7 @@ class Footprints:
     def _file(self, uid: str, use: SoftwareUse) -> Iterator[Statement]:
         role, rule = use.classification
         properties = {"path": to_text(use.path), "role": role.value, "rule": rule}
+        properties |= {"sha256": use.sha256} if use.sha256 else {}
         yield Node(uid, "SoftwareFile", properties)
         if use.package is not None:
             package = package_iri(use.package)
@@ -98,6 +102,7 @@ def package_node(package: Package) -> Node:
             "purl": package.purl,
             **filled(
                 record_digest=package.record_digest,
+                build=package.build,
                 source=to_text(package.source),
             ),
         },

@@ -70,7 +70,7 @@ class Slicer:
 
     def __post_init__(self) -> None:
         records = self.history.records
-        variables = find_needs(records, self.history.views)
+        variables = find_needs(records, self.history.views, _own_modules(self.edges))
         self.needs = join_needs(variables, FileLinks(records, self.history.sizes).needs(self.edges))
 
     def slice_of(self, execution: int) -> Slice:
@@ -91,6 +91,13 @@ class Slicer:
         """Give a slice without some of its executions."""
         left_out = frozenset(dropped)
         return self.with_kept(one for one in whole.kept if one.execution not in left_out)
+
+
+def _own_modules(edges: Iterable[EdgeRow]) -> set[str]:
+    """Give the names that the project's own modules may have."""
+    paths = {edge.path for edge in edges if edge.role == Role.CODE and edge.path.endswith(".py")}
+    stems = {posixpath.basename(path).removesuffix(".py") for path in paths}
+    return stems | {posixpath.basename(posixpath.dirname(path)) for path in paths}
 
 
 def make_slicer(run: Run) -> Slicer:

@@ -36,9 +36,7 @@ class MemoryStore(OxigraphStore):
         self._fill = fill
         self._filled: ox.Store | None = None
 
-    def load(
-        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
-    ) -> int:
+    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
         """Raise StoreError: what is in a file is only read."""
         raise self._refusal()
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from nbrepro.rundir import CellRecord, NamesView
 from nbrepro.variables.code import scan_cell
@@ -21,15 +21,18 @@ __all__ = [
 
 
 def find_needs(
-    executions: Iterable[CellRecord], views: Iterable[NamesView] = ()
+    executions: Iterable[CellRecord],
+    views: Iterable[NamesView] = (),
+    own_modules: Collection[str] = (),
 ) -> dict[int, tuple[Need, ...]]:
     """Give what each execution needs of earlier ones through names and states.
 
     `executions` are those of one kernel, in the order in which they ran, as the cell log has them;
-    `views` what the kernel's names were at their ends, where that was recorded. Keys are the
-    executions' numbers. Nothing that is needed is left out; what may be needed is `possible`.
+    `views` what the kernel's names were at their ends, where that was recorded. `own_modules` are
+    names of the user's own modules, whose functions may change them. Keys are the executions'
+    numbers. Nothing that is needed is left out; what may be needed is `possible`.
     """
-    flow = Flow()
+    flow = Flow(own_modules)
     every = list(executions)
     flow.counts = {one.execution_count: one.execution for one in every if one.execution_count}
     seen = {view.execution: view for view in views}

@@ -17,6 +17,7 @@ class CallRules:
     """The part of the interpreter that knows calls."""
 
     names: dict[str, Held]
+    own: frozenset[str]
 
     def change(self, names: Iterable[str], how: str, certain: bool = False) -> None:
         """Note that the objects of names may be changed."""
@@ -30,7 +31,7 @@ class CallRules:
         """Note that a module may be changed."""
         raise NotImplementedError
 
-    def touch_state(self, name: str, mode: str, how: str) -> None:
+    def touch_state(self, name: str, mode: str, how: str, dotted: str = "") -> None:
         """Note that a state is read, changed or set."""
         raise NotImplementedError
 
@@ -92,14 +93,15 @@ class CallRules:
 
     def _call_imported(self, dotted: str, operation: Call) -> None:
         for state, mode in states_of_call(dotted):
-            self.touch_state(state, mode, f"calls {_short(dotted)}()")
+            self.touch_state(state, mode, f"calls {_short(dotted)}()", dotted)
         given = _names(operation.arguments)
         if knowledge.is_pure(dotted, operation.keywords):
             self.iterate(given)
         else:
             self.change(given, f"passes it to {_short(dotted)}()")
         root = dotted.partition(".")[0]
-        if root not in knowledge.PURE_MODULES and knowledge.may_configure(dotted):
+        known = root in knowledge.PURE_MODULES or not knowledge.may_configure(dotted)
+        if root in self.own or not known:
             self.change_module(dotted, f"calls {_short(dotted)}()")
 
     def _call_of_python(self, name: str, operation: Call) -> None:

@@ -7,7 +7,7 @@ changed its object since are known at every point; taking the name needs all of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from nbrepro.rundir import NamesView
@@ -32,7 +32,7 @@ from nbrepro.variables.operations import (
     Value,
 )
 from nbrepro.variables.seeing import see_names, see_states
-from nbrepro.variables.states import STATES, broad_states, states_of_assignment
+from nbrepro.variables.states import STATES, broad_states, is_seen, states_of_assignment
 
 _HISTORY = re.compile(r"_i{1,3}|_ih|_oh|_dh|In|Out|_i?\d+")
 _SHOWN = ("_", "__", "___")
@@ -41,12 +41,14 @@ _SHOWN = ("_", "__", "___")
 class Flow(CallRules):
     """Interprets one execution after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Collection[str] = ()) -> None:
+        self.own = frozenset(own)
         self.names: dict[str, Held] = {}
         self.states: dict[str, dict[int, Why]] = {}
         self.modules: dict[str, dict[int, Why]] = {}
         self.unknown_binders: dict[int, Why] = {}
         self.watched: frozenset[str] = frozenset()
+        self.unseen: set[str] = set()
         self.shown: list[int] = []
         self.earlier: list[int] = []
         self.counts: dict[int, int] = {}
@@ -72,6 +74,7 @@ class Flow(CallRules):
         """
         self.execution, self._needs, self._acts = execution, NeedSet({}), False
         self._drawn.clear()
+        self.unseen.clear()
         before = dict(self.names)
         operations: tuple[Operation, ...] = scanned.operations
         self.run((Branch((operations,)),) if failed else operations)
@@ -120,7 +123,7 @@ class Flow(CallRules):
     # Names
 
     def _load(self, name: str, runs: bool) -> None:
-        if name in _SHOWN:
+        if name in _SHOWN and name not in self.names:
             self._need_shown(_SHOWN.index(name))
         elif _HISTORY.fullmatch(name):
             self._need_history(name)
@@ -227,7 +230,7 @@ class Flow(CallRules):
         if dotted is not None:
             self.change_module(dotted, operation.how)
             for state in states_of_assignment(dotted):
-                self.touch_state(state, "change", operation.how)
+                self.touch_state(state, "change", operation.how, dotted)
             return
         self.change(operation.names, operation.how, operation.certain)
         self.store(operation.names, operation.stored)
@@ -260,8 +263,8 @@ class Flow(CallRules):
 
     # States
 
-    def touch_state(self, name: str, mode: str, how: str) -> None:
-        """Note that a state is read, changed or set."""
+    def touch_state(self, name: str, mode: str, how: str, dotted: str = "") -> None:
+        """Note that a state is read, changed or set, by what is called or assigned to."""
         drawn = STATES[name].drawn
         if mode == "read" or (mode == "change" and drawn):
             self.read_state(name, how)
@@ -271,6 +274,8 @@ class Flow(CallRules):
         if mode == "set" and not self._branches:
             makers.clear()
         makers[self.execution] = Why(POSSIBLE if mode == "change" else EXACT, how)
+        if not is_seen(name, dotted):
+            self.unseen.add(name)
 
     def draws_not(self, name: str) -> None:
         """Take back that the execution may have read a state: it left it as it was."""

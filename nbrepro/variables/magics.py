@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from nbrepro.variables.expressions import constant_text
 from nbrepro.variables.knowledge import words
-from nbrepro.variables.operations import NOTHING, Bind, Delete, Load, State, Unknown, Value
+from nbrepro.variables.operations import NOTHING, Bind, Branch, Delete, Load, State, Unknown, Value
 from nbrepro.variables.statements import Statements
 
 _RUNS = frozenset({"time", "timeit", "prun", "capture", "debug", "memit", "mprun", "lprun"})
@@ -53,6 +53,7 @@ class Magics(Statements):
         self._fill(command)
         for state in ("cwd", "environ"):
             self.emit(State(state, "read", "!command"))
+        self.emit(Bind("_exit_code", NOTHING))
         return NOTHING
 
     def _fill(self, text: str) -> None:
@@ -62,6 +63,13 @@ class Magics(Statements):
                 self.emit(Load(name))
             else:
                 self._code(expression, "eval")
+
+    def _timed(self, text: str) -> None:
+        """Read what `%timeit` runs in a function of its own: what it binds is gone with that."""
+        before, self.operations = self.operations, []
+        self._code(text)
+        timed, self.operations = tuple(self.operations), before
+        self.emit(Branch((timed,)))
 
     def _code(self, text: str, mode: str = "exec") -> Value:
         """Read code in a magic's line or body."""
@@ -79,6 +87,9 @@ class Magics(Statements):
     def _line(self, name: str, line: str = "") -> Value:
         """Read `%name line`."""
         self._fill(line)
+        if name == "timeit":
+            self._timed(_without_options(name, line))
+            return NOTHING
         if name in _RUNS:
             self._code(_without_options(name, line))
             return NOTHING
@@ -99,8 +110,9 @@ class Magics(Statements):
         self._fill(line)
         if name in _RUNS:
             if name == "timeit":
-                self._code(_without_options(name, line))
-            self._code(body)
+                self._timed(f"{_without_options(name, line)}\n{body}")
+            else:
+                self._code(body)
             if name == "capture":
                 self._capture(line)
         elif name in _SHELLS:

@@ -31,6 +31,8 @@ class Interpreted(Protocol):
     states: dict[str, dict[int, Why]]
     unknown_binders: dict[int, Why]
     watched: frozenset[str]
+    unseen: set[str]
+    modules: dict[str, dict[int, Why]]
 
     def new_object(self) -> int:
         """Give the number of an object that no name reaches yet."""
@@ -54,8 +56,12 @@ def see_names(flow: Interpreted, view: NamesView, before: Mapping[str, Held]) ->
             flow.names[name] = _bound(held, name, execution, view.bound[name])
         elif name in view.changed:
             told = view.changed[name]
-            flow.names[name] = _changed(held, name, execution, told)
-        elif name not in view.unknown and name in before:
+            flow.names[name] = _changed(_either(held, before.get(name)), name, execution, told)
+            if held.module:
+                _see_module(flow, held.module, f"changes {name}, as the kernel saw")
+        elif name in view.unknown:
+            flow.names[name] = _either(held, before.get(name))
+        elif name in before:
             flow.names[name] = _unchanged(held, execution, before[name])
     for name in view.bound.keys() - flow.names.keys():
         made = Held({}, same=frozenset({flow.new_object()}))
@@ -80,12 +86,25 @@ def _changed(held: Held, name: str, execution: int, told: Mapping[str, Any]) -> 
     return _typed(replace(held, changes=changes), told)
 
 
+def _either(held: Held, before: Held | None) -> Held:
+    """Give a name that stands for the object that it stood for, whatever the code says."""
+    if before is None or before.binders is held.binders:
+        return held
+    return replace(held, binders={**before.binders, **held.binders},
+                   changes={**before.changes, **held.changes})  # fmt: skip
+
+
 def _unchanged(held: Held, execution: int, before: Held) -> Held:
     """Give a name that is what it was, with all that it reaches."""
     held = held.without_change(execution)
-    if execution in held.binders and len(held.binders) > 1:
+    if execution in held.binders:
         return replace(held, binders=before.binders, changes=before.changes)
     return held
+
+
+def _see_module(flow: Interpreted, module: str, reason: str) -> None:
+    root = module.partition(".")[0]
+    flow.modules.setdefault(root, {})[flow.execution] = Why(EXACT, reason)
 
 
 def _typed(held: Held, told: Mapping[str, Any]) -> Held:
@@ -108,7 +127,7 @@ def see_states(flow: Interpreted, view: NamesView) -> None:
             _see_change(flow, name, makers)
         else:
             why = makers.get(flow.execution)
-            if why is not None and why.certainty != EXACT:
+            if why is not None and why.certainty != EXACT and name not in flow.unseen:
                 del makers[flow.execution]
             if STATES[name].drawn:
                 flow.draws_not(name)

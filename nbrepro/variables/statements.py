@@ -185,7 +185,8 @@ class Statements(Expressions):
             self.emit(Change(value.names, "enters it (with)"))
             if item.optional_vars is not None:
                 self.bind_target(item.optional_vars, part_of(value))
-        self.run(node.body)
+        # What is entered may swallow an exception, so that not all of the body runs.
+        self.emit(Branch((self.block(node.body),)))
 
     _do_asyncwith = _do_with
 

@@ -17,7 +17,8 @@ class StateRule:
     """One state: the calls (dotted, `*` allowed) that set, change or read it.
 
     `assigned` are attributes whose assignment changes it. `broad` says that any code may depend
-    on it. `methods` are names of methods of whatever object that may depend on it.
+    on it. `methods` are names of methods of whatever object that may depend on it. `unseen` are
+    calls and attributes whose effect the kernel's view does not show, `seen` whether it shows any.
     """
 
     what: str
@@ -28,6 +29,8 @@ class StateRule:
     methods: frozenset[str] = frozenset()
     drawn: bool = False
     broad: bool = False
+    unseen: tuple[str, ...] = ()
+    seen: bool = True
 
 
 _DRAWING = words(
@@ -61,6 +64,8 @@ STATES = {
          "matplotlib.pyplot.switch_backend", "matplotlib.pyplot.ion", "matplotlib.pyplot.ioff",
          "seaborn.set*", "seaborn.reset*", "matplotlib_inline.*", "*.set_matplotlib_formats"),
         ("matplotlib.*", "seaborn.*", "pylab.*"), ("*.rcParams", "*.rcParams.*"), _DRAWING,
+        unseen=("matplotlib.use", "*.switch_backend", "*.ion", "*.ioff", "matplotlib_inline.*",
+                "*.set_matplotlib_formats"),
     ),
     "figures": StateRule(
         "open figures of matplotlib", (), ("matplotlib.pyplot.*",),
@@ -69,17 +74,18 @@ STATES = {
     "warnings": StateRule(
         "filters of warnings", (), ("warnings.*filter*", "warnings.resetwarnings",
         "warnings.filters.*", "logging.captureWarnings"), assigned=("warnings.*",), broad=True,
+        unseen=("warnings.showwarning", "warnings.formatwarning", "logging.*"),
     ),
     "environ": StateRule(
         "the environment", (), ("os.environ.*", "os.putenv", "os.unsetenv", "dotenv.load_dotenv"),
-        assigned=("os.environ", "os.environ.*"), broad=True,
+        assigned=("os.environ", "os.environ.*"), broad=True, unseen=("os.putenv", "os.unsetenv"),
     ),
     "cwd": StateRule("the working directory", (), ("os.chdir", "os.fchdir"), broad=True),
     "sys": StateRule(
         "the interpreter's settings", (),
         ("sys.path.*", "sys.set*", "sys.meta_path.*", "sys.modules.*", "site.addsitedir",
          "importlib.reload", "faulthandler.*", "gc.*able", "threading.setprofile", "atexit.*"),
-        assigned=("sys.*", "builtins.*"), broad=True,
+        assigned=("sys.*", "builtins.*"), broad=True, seen=False,
     ),
     "pandas": StateRule(
         "options of pandas", (), ("pandas.set_option", "pandas.reset_option", "pandas.options.*",
@@ -87,11 +93,12 @@ STATES = {
     ),
     "numpy": StateRule(
         "settings of numpy", (), ("numpy.set_printoptions", "numpy.seterr*", "numpy.setbufsize",
-        "numpy.set_string_function"), broad=True,
+        "numpy.set_string_function"), broad=True, unseen=("numpy.set_string_function",),
     ),
     "logging": StateRule(
         "settings of logging", (), ("logging.basicConfig", "logging.config.*", "logging.disable",
         "logging.add*", "logging.set*", "logging.root.*", "logging.getLogger.().*"), broad=True,
+        seen=False,
     ),
     "locale": StateRule("the locale", (), ("locale.setlocale",), broad=True),
     "decimal": StateRule(
@@ -99,7 +106,17 @@ STATES = {
         assigned=("decimal.getcontext.().*", "decimal.DefaultContext.*"), broad=True,
     ),
     "ipython": StateRule(
-        "settings of IPython", (), ("IPython.*.set_*",), broad=True,
+        "settings of IPython", (), ("IPython.*.set_*", "IPython.core.magic.register*"), broad=True,
+        methods=words("register register_magics register_magic_function set_custom_exc for_type"
+                      " for_type_by_name set_hook"), drawn=True, seen=False,
+    ),
+    "background": StateRule(
+        "work that goes on beside the cells", (),
+        ("asyncio.create_task", "asyncio.ensure_future", "asyncio.run_coroutine_threadsafe",
+         "threading.*", "multiprocessing.*", "concurrent.futures.*", "subprocess.Popen", "signal.*",
+         "joblib.*", "dask.distributed.*", "distributed.*"), broad=True,
+        methods=words("start submit create_task call_soon call_later map_async apply_async"),
+        drawn=True, seen=False,
     ),
     "packages": StateRule("installed packages", broad=True),
 }  # fmt: skip
@@ -143,6 +160,11 @@ def states_of_method(method: str) -> list[tuple[str, str]]:
         for name, rule in STATES.items()
         if method in rule.methods
     ]
+
+
+def is_seen(name: str, dotted: str = "") -> bool:
+    """Tell whether the kernel's view shows that a state was changed, if by what `dotted` names."""
+    return STATES[name].seen and not _fits(dotted, STATES[name].unseen)
 
 
 def broad_states() -> list[str]:

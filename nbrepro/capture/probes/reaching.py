@@ -22,6 +22,12 @@ _LEAVES = frozenset(
      type(str.__add__), type("".__add__), type(type.__dict__["__dict__"]),
      type(types.FunctionType.__code__), types.CodeType, types.FrameType)
 )  # fmt: skip
+_FIXED_TYPES = frozenset(
+    ("datetime.date", "datetime.datetime", "datetime.time", "datetime.timedelta",
+     "datetime.timezone", "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "re.Pattern",
+     "re.Match", "weakref.ReferenceType", "pathlib.PosixPath", "pathlib.PurePosixPath",
+     "pathlib._local.PosixPath", "pathlib._local.PurePosixPath", "zoneinfo.ZoneInfo")
+)  # fmt: skip
 _LISTS = frozenset((list, tuple, set, frozenset))
 _THROUGH = frozenset(
     (types.MethodType, types.CellType, types.MappingProxyType, types.SimpleNamespace, property,
@@ -53,7 +59,7 @@ _get = object.__getattribute__
 
 
 class Reach:
-    """One walk over everything that a value reaches, until `deadline` (ns of perf_counter)."""
+    """One walk over all that a value reaches, until `deadline` (ns of the thread's CPU time)."""
 
     def __init__(self, space, deadline):
         self.space = space
@@ -73,7 +79,7 @@ class Reach:
         stack.append(root)
         while stack:
             count += 1
-            if not count % _EVERY and time.perf_counter_ns() > self.deadline:
+            if not count % _EVERY and time.thread_time_ns() > self.deadline:
                 self.reason = self.reason or "time"
                 break
             value = stack.pop()
@@ -111,7 +117,7 @@ class Reach:
 
     def affords(self, size, ns=_NS_AN_ITEM):
         """Tell whether there is time for `size` items."""
-        if size < 64 or time.perf_counter_ns() + size * ns < self.deadline:
+        if size < 64 or time.thread_time_ns() + size * ns < self.deadline:
             return True
         self.reason = self.reason or "size"
         return False
@@ -256,11 +262,10 @@ class Reach:
             self.memory_file(value)
         elif module == "functools" and name == "_lru_cache_wrapper":
             self.out.extend(value.cache_info()[1:])
-            self.parts(gc.get_referents(value))
+            self.stack.append(value.__dict__.get("__wrapped__"))
         elif module == "functools" and name == "partial":
             self.parts(gc.get_referents(value))
-        elif module in ("datetime", "decimal", "fractions", "uuid", "pathlib", "re", "weakref",
-                        "pathlib._local", "zoneinfo"):  # fmt: skip
+        elif module + "." + name in _FIXED_TYPES:
             self.out.append(id(value))
         else:
             return False

@@ -21,12 +21,15 @@ class View:
         self.process = os.getpid()
         self.began = time.perf_counter_ns()
         self.known = {}
-        self.states = {}
+        self.states = None
         self.watched = []
         self.groups = []
 
     def start(self):
         """Note that an execution starts."""
+        if self.states is None:
+            self.states = {}
+            self._look_at_states({}, time.thread_time_ns())
         self.began = time.perf_counter_ns()
 
     def end(self, shell, execution):
@@ -37,11 +40,12 @@ class View:
         collects = gc.isenabled()
         gc.disable()
         try:
-            now = time.perf_counter_ns()
-            share = max(_LEAST_NS, min(_MOST_NS, int((now - self.began) * _SHARE)))
+            # CPU time, so that a busy machine shows no less than an idle one.
+            ran, now = time.perf_counter_ns() - self.began, time.thread_time_ns()
+            share = max(_LEAST_NS, min(_MOST_NS, int(ran * _SHARE)))
             record = self._look(shell, now + share)
             record["execution"] = execution
-            record["took_ns"] = time.perf_counter_ns() - now
+            record["took_ns"] = time.thread_time_ns() - now
             self._write(record)
         except (Exception, KeyboardInterrupt) as error:
             self._write({"execution": execution, "failed": type(error).__name__})
@@ -80,7 +84,7 @@ class View:
     def _look_at(self, name, space, deadline, owners):
         """Give what a name is: its object, the number of all it reaches, what was not seen."""
         value = space[name]
-        began = time.perf_counter_ns()
+        began = time.thread_time_ns()
         half = began + max(0, deadline - began) // 2
         look = self.reach["Reach"](space, half)
         try:
@@ -89,7 +93,7 @@ class View:
             number, look.reason = 0, "failed " + type(error).__name__
         for one in look.shared[:1000]:
             owners.setdefault(one, []).append(name)
-        cost = time.perf_counter_ns() - began
+        cost = time.thread_time_ns() - began
         kind = look.name_of(type(value))
         return (id(value), number, look.reason, cost, look.code, kind)
 
@@ -109,7 +113,9 @@ class View:
             record["unknown"][name] = after[2] or before[2]
 
     def _look_at_states(self, space, deadline):
-        changed, watched = [], []
+        """Tell which states changed, of those that were seen now and the time before."""
+        changed, watched, before = [], [], self.states
+        self.states = {}
         for name, (module, read) in _STATES.items():
             module = sys.modules.get(module)
             if module is None:
@@ -121,10 +127,11 @@ class View:
                 continue
             if look.reason:
                 continue
-            watched.append(name)
-            if self.states.get(name, number) != number:
-                changed.append(name)
             self.states[name] = number
+            if name in before:
+                watched.append(name)
+                if before[name] != number:
+                    changed.append(name)
         return changed, watched
 
     def _write(self, record):

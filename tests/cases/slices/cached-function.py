@@ -1,4 +1,4 @@
-# need 5: 1 2 3 5
+# need 5: 1 2 5
 # %%
 import functools
 rate = 2

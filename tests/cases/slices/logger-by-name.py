@@ -1,4 +1,4 @@
-# need 4: 1 2 3 4
+# need 4: 1 3 4
 # %%
 import logging, sys
 # %%
@@ -6,4 +6,4 @@ logging.basicConfig(format="%(name)s %(message)s", stream=sys.stdout, force=True
 # %%
 logging.getLogger("mine").setLevel(logging.DEBUG)
 # %%
-logging.getLogger("mine").debug("seen")
+print(logging.getLogger("mine").isEnabledFor(logging.DEBUG))

@@ -6,4 +6,4 @@ logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout,
 # %%
 n = 2
 # %%
-logging.info("told")
+print(logging.getLogger().isEnabledFor(logging.INFO))
