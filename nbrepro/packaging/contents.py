@@ -1,0 +1,238 @@
+"""What a run needs on an empty machine: files with their layer, role and reason.
+
+The evidence shows what was opened and executed. What follows from that by structure (the source
+beside its byte code, a distribution's metadata, the entries of a directory that was listed) is
+added here, each by a named rule; what only a replay can show is added by `proof`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbrepro import graph, ingest
+from nbrepro.model import Mode, Package, Role, Touch
+from nbrepro.provenance import RunFacts
+from nbrepro.roles import under
+from nbrepro.rundir import CellRecord, Manifest, RunDirectory
+from nbrepro.versions import VersionedTouch
+from nbrepro.walk import observe_all, touches_of
+
+SYSTEM, ENVIRONMENT, CODE, DATA, RUN = "system", "environment", "code", "data", "run"
+LAYERS = (SYSTEM, ENVIRONMENT, CODE, DATA, RUN)
+"""The kinds of layers, from the least to the most often changed."""
+
+_SKIPPED = (Role.RUNTIME, Role.TEMPORARY, Role.NETWORK)
+_NOT_FILES = ("device", "kernel-file-system", "connection", "shared-memory", "socket")
+_LISTED_AT_MOST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file or directory that belongs into a package.
+
+    `path` is as the run named it, and may lead through symbolic links. `package` is the purl of
+    its owner. `sha256` is the content that the run saw, empty where nobody looked. `rule` says why
+    it is there; `needed` that it was read, not only listed.
+    """
+
+    path: str
+    layer: str
+    role: str
+    rule: str
+    package: str = ""
+    sha256: str = ""
+    needed: bool = True
+
+
+@dataclass(slots=True)
+class Contents:
+    """Everything that belongs into the package of a run.
+
+    `outputs` maps the files that the run made, and that were there at its end, to their sha256.
+    `lost` says of inputs why the run's content of them is not on this machine any more.
+    `python` is the interpreter as the kernel was started, before symbolic links.
+    """
+
+    manifest: Manifest
+    cells: list[CellRecord]
+    python: str
+    items: dict[str, Item] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
+
+    def add(self, item: Item) -> None:
+        """Add an item, unless it is there already for a better reason."""
+        known = self.items.get(item.path)
+        if known is None or (item.needed and not known.needed):
+            self.items[item.path] = item
+
+
+def find_contents(directory: RunDirectory) -> Contents:
+    """Find what belongs into the package of a run, from its evidence and this machine's files."""
+    return _Finder(directory).find()
+
+
+class _Finder:
+    def __init__(self, directory: RunDirectory) -> None:
+        self._evidence = ingest.Evidence(directory)
+        self._manifest = self._evidence.manifest
+        observed = observe_all(self._evidence.sources())
+        self._touches = touches_of(observed)
+        facts = RunFacts(self._manifest, self._evidence.cells, [], {}, [], [])
+        self._roles = graph.Classifier(facts, self._touches, self._evidence.software())
+        self._host = self._manifest.host.name
+
+    def find(self) -> Contents:
+        contents = Contents(self._manifest, self._evidence.cells, self._python())
+        files = []
+        for touch in self._touches:
+            if graph.file_of(touch)[0] != self._host or touch.mode is Mode.CONNECT:
+                continue
+            if self._roles.is_software(touch):
+                self._add_software(contents, touch)
+            else:
+                files.append(touch)
+        versioned = graph.assign_versions(files, self._evidence.files())
+        made = {one.generated.number for one in versioned if one.generated}
+        self._add_files(contents, versioned, made)
+        self._add_directories(contents)
+        for item in list(contents.items.values()):
+            for more in completions(item):
+                contents.add(more)
+        return contents
+
+    def _python(self) -> str:
+        """Give the kernel's interpreter as it was started: a virtual environment is known by it."""
+        for touch in self._touches:
+            if touch.mode is Mode.EXECUTE and touch.path == self._manifest.kernel.executable:
+                return touch.named if touch.named.startswith("/") else touch.path
+        return self._manifest.kernel.executable
+
+    def _add_software(self, contents: Contents, touch: Touch) -> None:
+        file = graph.file_of(touch)
+        role = self._roles.role(file)
+        if role.rule in _NOT_FILES or role.role is Role.DIRECTORY:
+            return
+        package = self._roles.package(file)
+        layer = self._software_layer(touch.path, package)
+        for path in _names(touch, self._manifest.cwd):
+            contents.add(
+                Item(path, layer, role.role, "read in the run", package.purl if package else "")
+            )
+
+    def _software_layer(self, path: str, package: Package | None) -> str:
+        if package is not None:
+            return SYSTEM if package.manager == "dpkg" else ENVIRONMENT
+        roots = self._manifest.roots
+        places = (roots.get("prefix", ""), roots.get("home", ""))
+        return ENVIRONMENT if any(under(path, place) for place in places) else SYSTEM
+
+    def _add_files(
+        self, contents: Contents, versioned: Sequence[VersionedTouch], made: set[int]
+    ) -> None:
+        for one in versioned:
+            file = graph.file_of(one.touch)
+            role = self._roles.role(file)
+            if one.generated is not None:
+                contents.made.add(one.generated.path)
+            if role.role in _SKIPPED or role.role is Role.DIRECTORY or role.rule in _NOT_FILES:
+                continue
+            if one.used is not None and one.used.number not in made:
+                layer = self._file_layer(one.touch.path, role.role, self._roles.package(file))
+                sha256 = one.used.sha256
+                for path in _names(one.touch, self._manifest.cwd):
+                    contents.add(Item(path, layer, role.role, "read in the run", "", sha256))
+            if one.generated is not None:
+                contents.outputs[one.generated.path] = one.generated.sha256
+            if one.invalidated is not None:
+                contents.outputs.pop(one.invalidated.path, None)
+
+    def _file_layer(self, path: str, role: Role, package: Package | None) -> str:
+        if role is Role.CODE:
+            return CODE
+        if role is Role.CACHE:
+            return ENVIRONMENT
+        if role in (Role.DATA, Role.CONFIG):
+            return DATA
+        return self._software_layer(path, package)
+
+    def _add_directories(self, contents: Contents) -> None:
+        """Add directories: where the kernel worked, and what was listed outside the software."""
+        roots = self._manifest.roots
+        for path in (self._manifest.cwd, roots.get("project", "")):
+            if path:
+                contents.add(Item(path, CODE, Role.DIRECTORY, "where the notebook works"))
+        for touch in self._touches:
+            file = graph.file_of(touch)
+            if self._roles.role(file).role is not Role.DIRECTORY or file[0] != self._host:
+                continue
+            if touch.mode is not Mode.READ or touch.path in contents.made:
+                continue
+            software = self._roles.is_software(touch) or not self._is_project(touch.path)
+            layer = self._software_layer(touch.path, None) if software else DATA
+            contents.add(Item(touch.path, layer, Role.DIRECTORY, "opened in the run"))
+            # Python lists its own path, and with it the notebook's folder, to find modules.
+            if not software and touch.owner.execution:
+                for item in _entries(touch.path, contents.made):
+                    contents.add(item)
+
+    def _is_project(self, path: str) -> bool:
+        roots = self._manifest.roots
+        return under(path, roots.get("project", "")) or under(path, self._manifest.cwd)
+
+
+def _names(touch: Touch, cwd: str) -> Iterator[str]:
+    """Yield the path of a touch, and the name that led to it through symbolic links."""
+    named = touch.named if touch.named.startswith("/") else f"{cwd}/{touch.named}"
+    if named != touch.path and touch.named and os.path.realpath(named) == touch.path:
+        yield named
+    yield touch.path
+
+
+def _entries(directory: str, made: Iterable[str]) -> Iterator[Item]:
+    """Yield what a listed directory holds, so that a pattern matches the same names again."""
+    try:
+        found = sorted(os.scandir(directory), key=lambda entry: entry.name)[:_LISTED_AT_MOST]
+    except OSError:
+        return
+    made = set(made)
+    for entry in found:
+        if entry.path in made or entry.name in (".nbrepro", "__pycache__"):
+            continue
+        if entry.is_symlink() or entry.is_file(follow_symlinks=False):
+            yield Item(entry.path, DATA, Role.DATA, "in a directory that was listed", needed=False)
+        elif entry.is_dir(follow_symlinks=False) and not any(under(m, entry.path) for m in made):
+            rule = "in a directory that was listed"
+            yield Item(entry.path, DATA, Role.DIRECTORY, rule, needed=False)
+
+
+def completions(item: Item) -> Iterator[Item]:
+    """Yield what an item entails without being opened; each by a named rule."""
+    path = item.path
+    folder, name = os.path.split(path)
+    if folder.endswith("/__pycache__") and name.endswith(".pyc"):
+        source = f"{folder[: -len('/__pycache__')]}/{name.split('.')[0]}.py"
+        if Path(source).is_file():
+            yield Item(source, item.layer, item.role, "source of its byte code", item.package)
+    elif folder.endswith(".dist-info") and Path(folder, "METADATA").is_file():
+        rule = "metadata of its distribution"
+        yield Item(f"{folder}/METADATA", item.layer, Role.PACKAGE_DATA, rule, item.package)
+
+
+def layer_of(path: str, contents: Contents, known: Mapping[str, Item]) -> str:
+    """Give the layer of a path that a replay asked for: that of its neighbours, else by place."""
+    roots = contents.manifest.roots
+    folder = os.path.dirname(path)
+    while len(folder) > 1:
+        found = known.get(folder)
+        if found is not None:
+            return found.layer
+        folder = os.path.dirname(folder)
+    if under(path, roots.get("project", "")):
+        return DATA
+    inside = any(under(path, roots.get(name, "")) for name in ("prefix", "home"))
+    return ENVIRONMENT if inside else SYSTEM
