@@ -27,6 +27,10 @@ _HOMES = {
     "query": "question",
     "check": "check",
     "store": "stores",
+    "package": "packages",
+    "replay": "packages",
+    "verify": "packages",
+    "inspect": "packages",
     "ingest": "observe",
     "worker": "workers",
     "gather": "workers",
@@ -128,5 +132,5 @@ def program() -> None:
 
     RUN is the last run unless given: an id, a unique prefix, or RUN~1 for the one before.
     Exit codes: 0 ok, 1 a cell failed, 2 usage, 3 not found, 4 bad input, 5 store, 6 machine,
-    7 invalid graph, 70 internal, 130 interrupted, 143 terminated.
+    7 invalid graph, 8 a replay differs, 70 internal, 130 interrupted, 143 terminated.
     """

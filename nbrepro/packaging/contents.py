@@ -8,6 +8,7 @@ added here, each by a named rule; what only a replay can show is added by `proof
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,6 +211,9 @@ def _entries(directory: str, made: Iterable[str]) -> Iterator[Item]:
             yield Item(entry.path, DATA, Role.DIRECTORY, rule, needed=False)
 
 
+_LIBRARY = re.compile(r"(.*/lib/python3\.\d+)/os\.py")
+
+
 def completions(item: Item) -> Iterator[Item]:
     """Yield what an item entails without being opened; each by a named rule."""
     path = item.path
@@ -217,10 +221,22 @@ def completions(item: Item) -> Iterator[Item]:
     if folder.endswith("/__pycache__") and name.endswith(".pyc"):
         source = f"{folder[: -len('/__pycache__')]}/{name.split('.')[0]}.py"
         if Path(source).is_file():
-            yield Item(source, item.layer, item.role, "source of its byte code", item.package)
+            made = Item(source, item.layer, item.role, "source of its byte code", item.package)
+            yield made
+            yield from landmarks(made)
     elif folder.endswith(".dist-info") and Path(folder, "METADATA").is_file():
         rule = "metadata of its distribution"
         yield Item(f"{folder}/METADATA", item.layer, Role.PACKAGE_DATA, rule, item.package)
+
+
+def landmarks(item: Item) -> Iterator[Item]:
+    """Yield the directories by which an interpreter knows its own standard library."""
+    found = _LIBRARY.fullmatch(item.path)
+    if found:
+        library = Path(found[1])
+        for path in (library / "lib-dynload", *library.glob("config-*")):
+            if path.is_dir():
+                yield Item(str(path), item.layer, Role.DIRECTORY, "landmark of its interpreter")
 
 
 def layer_of(path: str, contents: Contents, known: Mapping[str, Item]) -> str:

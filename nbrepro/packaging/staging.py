@@ -50,7 +50,11 @@ class Staging:
 
     def _note(self, path: str, item: Item) -> Item:
         reason = self.filled.added.get(path)
-        if reason is not None:
+        known = self._contents.items.get(path)
+        if known is not None:
+            # Whoever asked for it first, the run's own reason is the better one.
+            noted = known
+        elif reason is not None:
             layer = layer_of(path, self._contents, self._folders)
             layer = layer if layer in (SYSTEM, ENVIRONMENT) else item.layer
             noted = Item(path, layer, Role.PACKAGE, reason, needed=item.needed)
