@@ -1,0 +1,35 @@
+"""Which earlier executions an execution needs through variables: def-use on the code that ran.
+
+    cells.jsonl ─▶ operations of each execution ─▶ flow, with the kernel's view ─▶ needs
+
+`find_needs` is all that others need; `close_needs` follows needs to their end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nbrepro.rundir import CellRecord
+from nbrepro.variables.code import scan_cell
+from nbrepro.variables.flow import Flow
+from nbrepro.variables.held import EXACT, POSSIBLE
+from nbrepro.variables.needs import Need, Needed, close_needs, join_needs
+
+__all__ = [
+    "EXACT", "POSSIBLE", "Need", "Needed", "close_needs", "find_needs", "join_needs",
+]  # fmt: skip
+
+
+def find_needs(executions: Iterable[CellRecord]) -> dict[int, tuple[Need, ...]]:
+    """Give what each execution needs of earlier ones through names and states.
+
+    `executions` are those of one kernel, in the order in which they ran, as the cell log has them.
+    Keys are their numbers. Nothing that is needed is left out; what may be needed is `possible`.
+    """
+    flow = Flow()
+    return {
+        record.execution: flow.execute(
+            record.execution, scan_cell(record.source), failed=record.status != "ok"
+        )
+        for record in executions
+    }
