@@ -12,6 +12,7 @@ from nbrepro.cli.options import (
     JSON,
     TABLE,
     F,
+    complete_cell,
     open_asked,
     run_argument,
     store_option,
@@ -34,6 +35,10 @@ def _paths_option(name: str, what: str) -> Callable[[F], F]:
 
 @click.command("package", short_help="Make a container image that replays a run.")
 @run_argument
+@click.option(
+    "--cell", type=click.IntRange(min=1), metavar="N", shell_complete=complete_cell,
+    help="Only what cell N needs: a number among code cells.",
+)  # fmt: skip
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE",
     help="Where the package is written.",
@@ -64,6 +69,7 @@ def _paths_option(name: str, what: str) -> Callable[[F], F]:
 @store_option
 def package_command(
     run: str,
+    cell: int | None,
     output: Path,
     form: str,
     compress: str,
@@ -89,7 +95,7 @@ def package_command(
     absolute = [tuple(str(Path(one).absolute()) for one in paths) for paths in (include, allow)]
     options = BuildOptions(
         form, compress, with_data, absolute[0], tuple(map(_pattern, exclude)), absolute[1],
-        not no_proof, network, timeout,
+        not no_proof, network, timeout, cell,
     )  # fmt: skip
     with open_progress(not no_progress) as progress:
         built = build_package(directory, output, options, progress)

@@ -56,6 +56,7 @@ class BuildOptions:
     `with_data` is `include`, `reference` (data stays outside, named by its digest) or `sample`
     (the beginning of each text file). `include`, `exclude` and `allow` are paths, directories or
     patterns. Without `proven` the package is not replayed while it is made.
+    With `cell` it holds what the cell at that position needs, and replays that.
     """
 
     format: str = "oci"
@@ -67,6 +68,7 @@ class BuildOptions:
     proven: bool = True
     network: bool = False
     timeout_s: float | None = None
+    cell: int | None = None
 
 
 @dataclass(slots=True)
@@ -130,7 +132,7 @@ class _Build:
         self._progress = progress
         self._work = work
         progress.stage("reading the run's evidence")
-        self._contents = find_contents(directory)
+        self._contents = find_contents(directory, options.cell)
         self._manifest: Manifest = self._contents.manifest
         self._recorded = read_executed(directory)
         self._plan: ReplayPlan = make_plan(self._contents, self._recorded)
@@ -252,6 +254,7 @@ class _Build:
             "outputs": dict(sorted(self._contents.outputs.items())), "changed": changed,
             "allowed": dict(sorted(self._judge.allowed.items())),
             "left_out": dict(sorted(self._left_out.items())), "with_data": self._options.with_data,
+            "cell": self._options.cell, "executed": [one.position for one in self._plan.cells],
             "proof": asdict(proof), "roots": manifest.roots,
         }  # fmt: skip
 

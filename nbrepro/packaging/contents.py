@@ -7,6 +7,7 @@ added here, each by a named rule; what only a replay can show is added by `proof
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbrepro import graph, ingest
+from nbrepro.errors import NotFoundError
 from nbrepro.model import Mode, Package, Role, Touch
+from nbrepro.packaging.needs import find_all_needs
 from nbrepro.provenance import RunFacts
 from nbrepro.roles import under
 from nbrepro.rundir import CellRecord, Manifest, RunDirectory
@@ -28,6 +31,11 @@ LAYERS = (SYSTEM, ENVIRONMENT, CODE, DATA, RUN)
 _SKIPPED = (Role.RUNTIME, Role.TEMPORARY, Role.NETWORK)
 _NOT_FILES = ("device", "kernel-file-system", "connection", "shared-memory", "socket")
 _LISTED_AT_MOST = 2000
+_LIBRARY = re.compile(r"(.*/lib/python3\.\d+)/(?!site-packages|dist-packages)")
+_LOOKED_FOR = (
+    ".config", ".config/matplotlib", ".ipython/profile_default/log", ".ipython/profile_default/pid",
+    ".ipython/profile_default/security", ".ipython/profile_default/startup",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,8 @@ class Contents:
 
     `outputs` maps the files that the run made, and that were there at its end, to their sha256.
     `lost` says of inputs why the run's content of them is not on this machine any more.
-    `python` is the interpreter as the kernel was started, before symbolic links.
+    `python` is the interpreter as the kernel was started, before symbolic links. `needs` maps
+    executions to those that their results need.
     """
 
     manifest: Manifest
@@ -64,6 +73,7 @@ class Contents:
     outputs: dict[str, str] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
+    needs: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, item: Item) -> None:
         """Add an item, unless it is there already for a better reason."""
@@ -72,9 +82,24 @@ class Contents:
             self.items[item.path] = item
 
 
-def find_contents(directory: RunDirectory) -> Contents:
-    """Find what belongs into the package of a run, from its evidence and this machine's files."""
-    return _Finder(directory).find()
+def find_contents(directory: RunDirectory, cell: int | None = None) -> Contents:
+    """Find what belongs into the package of a run, from its evidence and this machine's files.
+
+    With `cell`, what the last execution of the cell at that position needs, and that of the
+    executions that it needs. Raises NotFoundError.
+    """
+    return _Finder(directory).find(cell)
+
+
+def choose_executions(
+    cells: Sequence[CellRecord], needs: Mapping[int, Sequence[int]], cell: int
+) -> list[CellRecord]:
+    """Give the executions that a cell's last execution needs, and it. Raises NotFoundError."""
+    own = [record.execution for record in cells if record.position == cell]
+    if not own:
+        raise NotFoundError(f"cell {cell}: was not executed in the run; nbrepro show lists those")
+    wanted = set(needs[own[-1]])
+    return [record for record in cells if record.execution in wanted]
 
 
 class _Finder:
@@ -87,24 +112,39 @@ class _Finder:
         self._roles = graph.Classifier(facts, self._touches, self._evidence.software())
         self._host = self._manifest.host.name
 
-    def find(self) -> Contents:
+    def find(self, cell: int | None) -> Contents:
         contents = Contents(self._manifest, self._evidence.cells, self._python())
-        files = []
+        every = [t for t in self._touches if self._is_own_file(t)]
+        versioned = graph.assign_versions(every, self._evidence.files())
+        contents.needs = find_all_needs(contents.cells, versioned)
+        if cell is not None:
+            contents.cells = choose_executions(contents.cells, contents.needs, cell)
+            wanted = {0, *(record.execution for record in contents.cells)}
+            self._touches = [t for t in self._touches if t.owner.execution in wanted]
+            versioned = [one for one in versioned if one.touch.owner.execution in wanted]
         for touch in self._touches:
-            if graph.file_of(touch)[0] != self._host or touch.mode is Mode.CONNECT:
-                continue
-            if self._roles.is_software(touch):
+            if graph.file_of(touch)[0] == self._host and self._roles.is_software(touch):
                 self._add_software(contents, touch)
-            else:
-                files.append(touch)
-        versioned = graph.assign_versions(files, self._evidence.files())
         made = {one.generated.number for one in versioned if one.generated}
         self._add_files(contents, versioned, made)
         self._add_directories(contents)
         for item in list(contents.items.values()):
             for more in completions(item):
                 contents.add(more)
+        for more in (
+            *landmarks(list(contents.items.values())),
+            *homes(self._manifest.roots["home"]),
+        ):
+            contents.add(more)
         return contents
+
+    def _is_own_file(self, touch: Touch) -> bool:
+        """Tell whether a touch is of a file of this machine that is no software."""
+        return (
+            touch.mode is not Mode.CONNECT
+            and graph.file_of(touch)[0] == self._host
+            and not self._roles.is_software(touch)
+        )
 
     def _python(self) -> str:
         """Give the kernel's interpreter as it was started: a virtual environment is known by it."""
@@ -211,9 +251,6 @@ def _entries(directory: str, made: Iterable[str]) -> Iterator[Item]:
             yield Item(entry.path, DATA, Role.DIRECTORY, rule, needed=False)
 
 
-_LIBRARY = re.compile(r"(.*/lib/python3\.\d+)/os\.py")
-
-
 def completions(item: Item) -> Iterator[Item]:
     """Yield what an item entails without being opened; each by a named rule."""
     path = item.path
@@ -221,22 +258,27 @@ def completions(item: Item) -> Iterator[Item]:
     if folder.endswith("/__pycache__") and name.endswith(".pyc"):
         source = f"{folder[: -len('/__pycache__')]}/{name.split('.')[0]}.py"
         if Path(source).is_file():
-            made = Item(source, item.layer, item.role, "source of its byte code", item.package)
-            yield made
-            yield from landmarks(made)
+            yield Item(source, item.layer, item.role, "source of its byte code", item.package)
     elif folder.endswith(".dist-info") and Path(folder, "METADATA").is_file():
         rule = "metadata of its distribution"
         yield Item(f"{folder}/METADATA", item.layer, Role.PACKAGE_DATA, rule, item.package)
 
 
-def landmarks(item: Item) -> Iterator[Item]:
-    """Yield the directories by which an interpreter knows its own standard library."""
-    found = _LIBRARY.fullmatch(item.path)
-    if found:
-        library = Path(found[1])
-        for path in (library / "lib-dynload", *library.glob("config-*")):
-            if path.is_dir():
-                yield Item(str(path), item.layer, Role.DIRECTORY, "landmark of its interpreter")
+def landmarks(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield what an interpreter knows its own standard library by, and never opens."""
+    found = {_LIBRARY.match(item.path) for item in items if item.layer == ENVIRONMENT}
+    for library in sorted({match[1] for match in found if match}):
+        for path in (f"{library}/os.py", *glob.glob(f"{glob.escape(library)}/config-*")):
+            if Path(path).exists():
+                yield Item(path, ENVIRONMENT, Role.PACKAGE, "landmark of its interpreter")
+
+
+def homes(home: str) -> Iterator[Item]:
+    """Yield the folders that IPython and matplotlib look for in a home, without their files."""
+    for name in _LOOKED_FOR:
+        path = f"{home}/{name}"
+        if home and Path(path).is_dir():
+            yield Item(path, ENVIRONMENT, Role.DIRECTORY, "folder that Jupyter looks for")
 
 
 def layer_of(path: str, contents: Contents, known: Mapping[str, Item]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ class PlannedExecution:
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """`plan.json`: what `driver.py` reads. `beside` are processes that run beside the notebook."""
+    """`plan.json`: what `driver.py` reads. `beside` are processes that run beside the notebook,
+    `needs` maps executions to those that their results need.
+    """
 
     kernel: tuple[str, ...]
     cwd: str
@@ -56,6 +58,7 @@ class ReplayPlan:
     patience_s: float = 15.0
     startup_s: float = 60.0
     timeout_s: float | None = None
+    needs: dict[str, list[int]] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Give the text of `plan.json`."""
@@ -84,9 +87,12 @@ def make_plan(contents: Contents, notebook: Mapping[str, Any]) -> ReplayPlan:
             )
         cells.append(PlannedExecution(index, record.position, record.execution))
     kernel = (contents.python, "-m", "ipykernel_launcher", "-f", "{connection_file}")
+    executed = {record.execution for record in contents.cells}
+    needs = {str(one): found for one, found in contents.needs.items() if one in executed}
     return ReplayPlan(
-        kernel, contents.manifest.cwd, tuple(cells), went_on_after_errors(contents.cells)
-    )
+        kernel, contents.manifest.cwd, tuple(cells), went_on_after_errors(contents.cells),
+        needs=needs,
+    )  # fmt: skip
 
 
 def code_cells(notebook: Mapping[str, Any], injected: bool) -> dict[int, int]:

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from nbrepro.model import Role
 from nbrepro.outputs import compare_outputs
 from nbrepro.packaging.contents import Contents, Item
+from nbrepro.packaging.plan import code_cells
 from nbrepro.packaging.replaying import Heard, Progress, Running, read_result, run_driver
 from nbrepro.packaging.root import is_fresh
 from nbrepro.packaging.staging import Staging
@@ -148,7 +149,11 @@ def _compare(
     if heard.failure and heard.code not in (0, 1):
         return
     again = read_result(scratch)
-    for position, one, other in paired_cells(recorded, again):
+    executed = {record.position for record in contents.cells}
+    injected = 0 in executed
+    for position, one, other in paired_cells(recorded, again, injected):
+        if position not in executed:
+            continue
         proof.cells += 1
         if compare_outputs(one, other):
             proof.different.append(position)
@@ -159,12 +164,13 @@ def _compare(
 
 
 def paired_cells(
-    recorded: dict[str, Any], again: dict[str, Any]
-) -> Iterable[tuple[int, list[Any], list[Any]]]:
+    recorded: Mapping[str, Any], again: Mapping[str, Any], injected: bool
+) -> Iterator[tuple[int, list[Any], list[Any]]]:
     """Pair the outputs of the code cells of two executions, with their positions from 1."""
-    codes = [
-        [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    sides = [
+        {place: notebook["cells"][index] for place, index in code_cells(notebook, injected).items()}
         for notebook in (recorded, again)
     ]
-    for position, (one, other) in enumerate(zip(*codes, strict=True), 1):
-        yield position, one.get("outputs", []), other.get("outputs", [])
+    for position in sorted(sides[0].keys() & sides[1].keys() - {0}):
+        one, other = (side[position].get("outputs", []) for side in sides)
+        yield position, one, other

@@ -13,7 +13,8 @@ from typing import Any
 from nbrepro.errors import NotFoundError
 from nbrepro.outputs import Tolerance, compare_outputs
 from nbrepro.packaging.images import ImageError
-from nbrepro.packaging.plan import HOME, RECORDED, code_cells
+from nbrepro.packaging.plan import HOME, RECORDED
+from nbrepro.packaging.proof import paired_cells
 from nbrepro.packaging.replay import EXECUTED, FILES, RECORD, read_package
 from nbrepro.packaging.unpacking import open_root
 from nbrepro.rows import Rows
@@ -74,13 +75,11 @@ def _cells(
         again = json.loads((folder / EXECUTED).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return [VerifiedRow("cell", "all", MISSING, str(record.get("failure") or "no outputs"))]
-    sides = []
-    for notebook in (recorded, again):
-        injected = 0 in record["cells"]
-        sides.append({p: notebook["cells"][i] for p, i in _places(notebook, injected).items()})
     rows = []
-    for position in sorted({p for p in record["cells"] if p > 0}):
-        one, other = (side.get(position, {}).get("outputs", []) for side in sides)
+    wanted = {position for position in record["cells"] if position > 0}
+    for position, one, other in paired_cells(recorded, again, 0 in record["cells"]):
+        if position not in wanted:
+            continue
         found = compare_outputs(one, other, tolerance)
         first = found[0] if found else None
         rows.append(
@@ -91,10 +90,6 @@ def _cells(
             )
         )  # fmt: skip
     return rows
-
-
-def _places(notebook: Mapping[str, Any], injected: bool) -> dict[int, int]:
-    return code_cells(notebook, injected)
 
 
 def _files(package: Mapping[str, Any], folder: Path, whole: bool) -> list[VerifiedRow]:
