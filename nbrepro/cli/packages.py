@@ -263,7 +263,8 @@ def verify_command(
 ) -> int:
     """Compare a replay with the run in its package: outputs by cell, files by digest.
 
-    Without REPLAY the package is replayed first. Exit code 8 says that something differs.
+    Without REPLAY the package is replayed first. Exit code 8 says that something differs
+    or is missing; what was written to stderr is shown, and does not count.
     """
     import tempfile
 
@@ -280,7 +281,11 @@ def verify_command(
     print_rows(rows, style, verified_columns(), "nothing was compared")
     if style == TABLE:
         click.echo(_verdict(rows))
-    return ExitCode.OK if all(row.verdict == "equal" for row in rows) else ExitCode.DIFFERENT
+    return (
+        ExitCode.OK
+        if not any(row.verdict in ("different", "missing") for row in rows)
+        else ExitCode.DIFFERENT
+    )
 
 
 def _verdict(rows: Rows[Any]) -> str:
@@ -288,7 +293,7 @@ def _verdict(rows: Rows[Any]) -> str:
 
     counts = count_verdicts(rows)
     parts = [
-        f"{found.get('equal', 0)} of {sum(found.values())} {kind}s equal"
+        f"{found.get('equal', 0) + found.get('warnings', 0)} of {sum(found.values())} {kind}s equal"
         for kind, found in counts.items()
     ]
     return ", ".join(parts)

@@ -63,7 +63,8 @@ class Contents:
     `outputs` maps the files that the run made, and that were there at its end, to their sha256.
     `lost` says of inputs why the run's content of them is not on this machine any more.
     `python` is the interpreter as the kernel was started, before symbolic links. `needs` maps
-    executions to those that their results need.
+    executions to those that their results need. `perhaps` are entries of directories of which the
+    trace cannot tell whether Python searched them for modules or the notebook listed them.
     """
 
     manifest: Manifest
@@ -74,6 +75,7 @@ class Contents:
     lost: dict[str, str] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     needs: dict[int, list[int]] = field(default_factory=dict)
+    perhaps: list[Item] = field(default_factory=list)
 
     def add(self, item: Item) -> None:
         """Add an item, unless it is there already for a better reason."""
@@ -207,19 +209,25 @@ class _Finder:
         for path in (self._manifest.cwd, roots.get("project", "")):
             if path:
                 contents.add(Item(path, CODE, Role.DIRECTORY, "where the notebook works"))
-        for touch in self._touches:
-            file = graph.file_of(touch)
-            if self._roles.role(file).role is not Role.DIRECTORY or file[0] != self._host:
-                continue
-            if touch.mode is not Mode.READ or touch.path in contents.made:
-                continue
+        listed = [t for t in self._touches if self._is_listing(t) and t.path not in contents.made]
+        searched = {touch.path for touch in listed if not touch.owner.execution}
+        for touch in listed:
             software = self._roles.is_software(touch) or not self._is_project(touch.path)
             layer = self._software_layer(touch.path, None) if software else DATA
             contents.add(Item(touch.path, layer, Role.DIRECTORY, "opened in the run"))
-            # Python lists its own path, and with it the notebook's folder, to find modules.
-            if not software and touch.owner.execution:
-                for item in _entries(touch.path, contents.made):
+            if software or not touch.owner.execution:
+                continue
+            for item in _entries(touch.path, contents.made):
+                # Python lists its own path, and with it the notebook's folder, to find modules.
+                if touch.path in searched:
+                    contents.perhaps.append(item)
+                else:
                     contents.add(item)
+
+    def _is_listing(self, touch: Touch) -> bool:
+        file = graph.file_of(touch)
+        directory = self._roles.role(file).role is Role.DIRECTORY
+        return directory and file[0] == self._host and touch.mode is Mode.READ
 
     def _is_project(self, path: str) -> bool:
         roots = self._manifest.roots

@@ -83,6 +83,11 @@ def prove(
         proof.added.update((item.path, item.rule) for item in new)
         kept = {item.path for item in allowed}
         proof.left_out.update((i.path, "refused") for i in missed if i.path not in kept)
+        if not new and (proof.different or proof.failure) and contents.perhaps:
+            # The notebook may have listed what Python searches for modules: try with its entries.
+            perhaps, contents.perhaps = contents.perhaps, []
+            new = staging.add(may_add(perhaps))
+            proof.added.update((item.path, item.rule) for item in new)
         if not new:
             proof.complete = strace is not None
             break
@@ -155,7 +160,8 @@ def _compare(
         if position not in executed:
             continue
         proof.cells += 1
-        if compare_outputs(one, other):
+        # Warnings depend on the machine and its load: they are compared by `verify`, and shown.
+        if any(found.part != "stderr" for found in compare_outputs(one, other)):
             proof.different.append(position)
         else:
             proof.equal += 1

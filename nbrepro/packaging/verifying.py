@@ -19,15 +19,18 @@ from nbrepro.packaging.replay import EXECUTED, FILES, RECORD, read_package
 from nbrepro.packaging.unpacking import open_root
 from nbrepro.rows import Rows
 
-EQUAL, DIFFERENT, MISSING, NEW = "equal", "different", "missing", "new"
+EQUAL, DIFFERENT, MISSING, WARNINGS, UNKNOWN = (
+    "equal", "different", "missing", "warnings", "unknown",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRow:
     """One thing that was compared: a cell's outputs, or a file that the run made.
 
-    `verdict` is `equal`, `different`, `missing` (the replay made no such thing), `new` (only the
-    replay did) or `unknown` (the run's content is not known). `detail` says what differs.
+    `verdict` is `equal`, `different`, `missing` (the replay made no such thing), `warnings` (only
+    what was written to stderr differs) or `unknown` (the run's content is not known). `detail` says
+    what differs.
     """
 
     kind: str
@@ -81,10 +84,12 @@ def _cells(
         if position not in wanted:
             continue
         found = compare_outputs(one, other, tolerance)
-        first = found[0] if found else None
+        real = [one for one in found if one.part != "stderr"]
+        verdict = DIFFERENT if real else WARNINGS if found else EQUAL
+        first = next(iter(real or found), None)
         rows.append(
             VerifiedRow(
-                "cell", str(position), DIFFERENT if found else EQUAL,
+                "cell", str(position), verdict,
                 f"{first.part}: {first.reason}" if first else None,
                 first.recorded if first else None, first.again if first else None,
             )
@@ -99,7 +104,7 @@ def _files(package: Mapping[str, Any], folder: Path, whole: bool) -> list[Verifi
         made = Path(f"{folder}/{FILES}{path}")
         if made.is_file():
             again = hashlib.sha256(made.read_bytes()).hexdigest()
-            verdict = "unknown" if not sha256 else EQUAL if sha256 == again else DIFFERENT
+            verdict = UNKNOWN if not sha256 else EQUAL if sha256 == again else DIFFERENT
             rows.append(VerifiedRow("file", path, verdict, None, sha256[:12], again[:12]))
         elif whole:
             rows.append(VerifiedRow("file", path, MISSING, "the replay did not make it"))

@@ -3,7 +3,7 @@
 # %%
 import hashlib, importlib.resources, json, pkgutil
 schema = importlib.resources.files("nbformat").joinpath("v4/nbformat.v4.schema.json").read_text()
-print(json.loads(schema)["title"])
+print(sorted(json.loads(schema)))
 names = sorted(p.name for p in importlib.resources.files("jsonschema_specifications").joinpath("schemas").iterdir())
 print(names)
 # %%
