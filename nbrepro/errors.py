@@ -56,6 +56,10 @@ class DocumentError(NbreproError):
     """A PROV document that cannot be read."""
 
 
+class ArchiveError(NbreproError):
+    """An archive that is torn, hostile or of another version."""
+
+
 class QueryError(NbreproError):
     """A question that is malformed, writes, or takes too long."""
 

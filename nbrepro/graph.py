@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from heapq import merge
 
-from nbrepro.config import RoleRule
+from nbrepro.classifier import Classifier, File, HostFiles, HostSoftware, file_of
+from nbrepro.footprints import Software, Taken
 from nbrepro.model import (
-    SOFTWARE_ROLES,
-    Classification,
     Mode,
     OwnedAccess,
     OwnedExit,
     Owner,
-    Ownership,
-    Package,
     Role,
     Sighting,
     Statement,
@@ -23,23 +21,22 @@ from nbrepro.model import (
 )
 from nbrepro.provenance import (
     FileStatements,
+    Footprint,
     Footprints,
     ProcessRecord,
     RunFacts,
     RunStatements,
     Scribe,
     SoftwareUse,
+    settings,
     tasks,
     workers,
 )
-from nbrepro.roles import FileFacts, Places, classify, under
 from nbrepro.rundir import Host, Manifest, Tracer, WorkerManifest
 from nbrepro.sandboxes import Declarations
 from nbrepro.tasks import EngineWorker, TaskRecord
+from nbrepro.touches import order
 from nbrepro.versions import VersionedTouch, Versions
-
-_TAKING = (Mode.READ, Mode.EXECUTE)
-_MAKING = (Mode.WRITE, Mode.READ_WRITE)
 
 
 class ProcessFold:
@@ -74,137 +71,47 @@ class ProcessFold:
         return [p for p in ordered if p.pid != self._root]
 
 
-@dataclass(frozen=True, slots=True)
-class HostFiles:
-    """What files of one host were, as somebody saw them there."""
-
-    host: str
-    sightings: Sequence[Sighting]
-
-
-@dataclass(frozen=True, slots=True)
-class HostSoftware:
-    """The named places of one host, and which package owns which path there."""
-
-    host: str
-    roots: Mapping[str, str]
-    owners: Sequence[Ownership]
-
-
-_File = tuple[str, str]
-"""A host and a path on it."""
-
-
-def file_of(touch: Touch) -> _File:
-    """Give the file that a touch is about."""
-    return (touch.place or touch.host, touch.path)
-
-
-class Classifier:
-    """Gives each file of a run its role, once."""
-
-    def __init__(
-        self, facts: RunFacts, touches: Sequence[Touch], software: Iterable[HostSoftware]
-    ) -> None:
-        settings = facts.manifest.settings
-        self._own = [RoleRule(r["pattern"], Role(r["role"])) for r in settings.get("roles", ())]
-        self._places: dict[str, Places] = {}
-        self._packages: dict[_File, Package | None] = {}
-        for host in software:
-            self._places.setdefault(host.host, Places.from_roots(host.roots))
-            self._packages.update({(host.host, o.path): o.package for o in host.owners})
-        self._facts = _file_facts(touches, self._packages)
-        self._roles: dict[_File, Classification] = {}
-
-    def role(self, file: _File) -> Classification:
-        """Classify a touched file."""
-        known = self._roles.get(file)
-        if known is None:
-            # A path below a renamed directory was never touched by its new name.
-            facts = self._facts.get(file) or FileFacts(file[1], "", self.package(file))
-            known = self._roles[file] = classify(facts, self._places_of(file), self._own)
-        return known
-
-    def package(self, file: _File) -> Package | None:
-        """Give the package that owns a file."""
-        return self._packages.get(file)
-
-    def is_software(self, touch: Touch) -> bool:
-        """Tell whether a touch goes into a footprint: software that was only taken in."""
-        if touch.mode not in _TAKING:
-            return False
-        file = file_of(touch)
-        role = self.role(file).role
-        if role is Role.DIRECTORY:
-            return not under(touch.path, self._places_of(file).project) or any(
-                part in touch.path for part in ("/site-packages", "/lib/python")
-            )
-        return role in SOFTWARE_ROLES
-
-    def _places_of(self, file: _File) -> Places:
-        return self._places.get(file[0]) or Places.from_roots({})
-
-
-def _file_facts(
-    touches: Sequence[Touch], packages: Mapping[_File, Package | None]
-) -> dict[_File, FileFacts]:
-    by_file: dict[_File, list[Touch]] = defaultdict(list)
-    for touch in touches:
-        file = file_of(touch)
-        by_file[file].append(touch)
-        if touch.mode is Mode.RENAME:
-            # Made by a rename is not made by the run: its content was there before.
-            by_file[file[0], touch.target].append(touch)
-    return {file: _facts_of(file[1], group, packages.get(file)) for file, group in by_file.items()}
-
-
-def _facts_of(path: str, group: Sequence[Touch], package: Package | None) -> FileFacts:
-    made = group[0].mode in _MAKING
-    removed = made and group[-1].mode is Mode.REMOVE
-    owners = {touch.owner for touch in group}
-    return FileFacts(
-        path=path,
-        kind=next((touch.kind for touch in group if touch.kind), ""),
-        package=package,
-        executed=any(touch.mode is Mode.EXECUTE for touch in group),
-        passing=removed and len(owners) == 1,
-        removed=removed,
-    )
-
-
 def all_tasks(
     tasks: Sequence[TaskRecord],
-    touches: Iterable[Touch],
+    touches: Iterable[Touch | Taken],
     workers: Iterable[WorkerManifest] = (),
 ) -> list[TaskRecord]:
     """Add the tasks that only their marks or sandboxes tell of; what was touched was observed.
 
-    Their engine is that of their worker.
+    Their engine is that of their worker. The touches may come in any order.
     """
     engines = {worker.worker: worker.engine for worker in workers}
     known = {task.task for task in tasks}
     seen: set[str] = set()
-    found: dict[str, TaskRecord] = {}
+    others: dict[str, list[Touch | Taken]] = defaultdict(list)
     for touch in touches:
         name = touch.owner.task
         if name in known:
             seen.add(name)
         elif name:
-            found[name] = _later(found.get(name) or _task_of(touch, engines), touch)
-    return [replace(t, observed=t.observed or t.task in seen) for t in tasks] + [*found.values()]
+            others[name].append(touch)
+    found = sorted((sorted(group, key=_began) for group in others.values()), key=_first_began)
+    return [
+        *(t if t.observed or t.task not in seen else replace(t, observed=True) for t in tasks),
+        *(_task_of(group, engines) for group in found),
+    ]
 
 
-def _task_of(touch: Touch, engines: Mapping[str, str]) -> TaskRecord:
-    owner = touch.owner
+def _began(touch: Touch | Taken) -> tuple[int, str, int]:
+    return (touch.at_ns, touch.owner.worker, touch.line)
+
+
+def _first_began(group: Sequence[Touch | Taken]) -> tuple[int, str, int]:
+    return _began(group[0])
+
+
+def _task_of(group: Sequence[Touch | Taken], engines: Mapping[str, str]) -> TaskRecord:
+    first, owner = group[0], group[0].owner
     engine = engines.get(owner.worker) or "unknown"
     return TaskRecord(
-        owner.task, engine, "", owner.execution, 1, owner.worker, touch.host,
-        touch.at_ns, touch.last_ns, "unknown",
+        owner.task, engine, "", owner.execution, 1, owner.worker, first.host,
+        first.at_ns, max(touch.last_ns for touch in group), "unknown",
     )  # fmt: skip
-
-
-def _later(task: TaskRecord, touch: Touch) -> TaskRecord:
-    return replace(task, ended_ns=max(task.ended_ns, touch.last_ns))
 
 
 def all_workers(
@@ -253,20 +160,54 @@ def statements(
     software: Sequence[HostSoftware],
 ) -> Iterator[Statement]:
     """Yield every statement of a run, nodes before the edges that need them."""
-    declarations = Declarations(facts.tasks, facts.manifest.host.name)
-    touches = list(declarations.map(touches))
-    roles = Classifier(facts, _with_kinds(touches, hosts), software)
-    scribe = Scribe(facts)
-    describer = FileStatements(scribe, declarations)
-    yield from RunStatements(scribe).statements()
-    yield from workers(scribe)
-    yield from tasks(scribe, declarations)
-    for touch in touches:
-        if touch.mode is Mode.CONNECT:
-            yield from describer.connection(touch, roles.role(file_of(touch)))
-    files = [t for t in touches if t.mode is not Mode.CONNECT and not roles.is_software(t)]
-    yield from _file_statements(describer, roles, assign_versions(files, hosts))
-    yield from _footprints(scribe, roles, [t for t in touches if roles.is_software(t)])
+    yield from Graph(facts, touches, hosts, software).statements()
+
+
+class Graph:
+    """A run's touches, mapped and classified; `taken` is the software that is kept as sets."""
+
+    def __init__(
+        self,
+        facts: RunFacts,
+        touches: Sequence[Touch],
+        hosts: Sequence[HostFiles],
+        software: Sequence[HostSoftware],
+        taken: Software | None = None,
+    ) -> None:
+        self.facts = facts
+        self._hosts = hosts
+        self._taken = taken or Software()
+        self._declarations = Declarations(facts.tasks, facts.manifest.host.name)
+        self._touches = list(self._declarations.map(touches))
+        every: Iterable[Touch] = self._touches
+        if self._taken.firsts:
+            every = merge(self._touches, sorted(self._taken.firsts, key=order), key=order)
+        self._roles = Classifier(facts.manifest, every, hosts, software)
+
+    def misjudged(self) -> set[File]:
+        """Give the files that are no software although they were kept as such."""
+        return self._roles.misjudged(self._taken.firsts)
+
+    def statements(self) -> Iterator[Statement]:
+        """Yield every statement of the run, nodes before the edges that need them. Call it once."""
+        scribe = Scribe(self.facts)
+        describer = FileStatements(scribe, self._declarations)
+        yield from RunStatements(scribe).statements()
+        yield from workers(scribe)
+        yield from tasks(scribe, self._declarations)
+        yield from settings(scribe)
+        footprints = _Footprints(scribe, self._roles)
+        files: list[Touch] = []
+        for touch in self._touches:
+            if self._roles.is_software(touch):
+                footprints.add(touch)
+            elif touch.mode is Mode.CONNECT:
+                yield from describer.connection(touch, self._roles.role(file_of(touch)))
+            else:
+                files.append(touch)
+        self._touches.clear()
+        yield from _file_statements(describer, self._roles, assign_versions(files, self._hosts))
+        yield from footprints.statements(self._taken.taken)
 
 
 def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[VersionedTouch]:
@@ -285,35 +226,19 @@ def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> lis
     return sorted(found, key=lambda one: (one.touch.at_ns, one.touch.line))
 
 
-def _with_kinds(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[Touch]:
-    """Add what sightings know of a path's kind to the touches that do not."""
-    kinds = {
-        (host.host, sighting.path): sighting.kind
-        for host in hosts
-        for sighting in host.sightings
-        if sighting.kind not in ("missing", "")
-    }
-    return [touch._replace(kind=touch.kind or kinds.get(file_of(touch), "")) for touch in touches]
-
-
 def _file_statements(
     describer: FileStatements, roles: Classifier, touched: Sequence[VersionedTouch]
 ) -> Iterator[Statement]:
     versions = {
-        version.number: version
+        version.number: (file_of(one.touch)[0], version)
         for one in touched
         for version in (one.used, one.generated, one.invalidated)
         if version is not None
     }
-    hosts = {
-        version.number: file_of(one.touch)[0]
-        for one in touched
-        for version in (one.used, one.generated, one.invalidated)
-        if version is not None
-    }
-    for number, version in sorted(versions.items()):
-        file = (hosts[number], version.path)
-        yield from describer.version(version, roles.role(file), roles.package(file), file[0])
+    for number in sorted(versions):
+        host, version = versions.pop(number)
+        file = (host, version.path)
+        yield from describer.version(version, roles.role(file), roles.package(file), host)
     for one in touched:
         host, path = file_of(one.touch)
         role = roles.role((host, path))
@@ -339,13 +264,43 @@ def _derivations(touched: Sequence[VersionedTouch], roles: Classifier) -> Iterat
             yield from sorted(pairs)
 
 
-def _footprints(scribe: Scribe, roles: Classifier, touches: Sequence[Touch]) -> Iterator[Statement]:
-    by_owner: dict[Owner, dict[_File, SoftwareUse]] = defaultdict(dict)
-    for touch in touches:
-        file = file_of(touch)
-        use = SoftwareUse(touch.path, roles.role(file), roles.package(file))
-        by_owner[touch.owner].setdefault(file, use)
-    footprints = Footprints()
-    for owner in sorted(by_owner):
-        activity = scribe.base + scribe.activity(owner)
-        yield from footprints.statements(activity, list(by_owner[owner].values()))
+class _Footprints:
+    """Gathers the software of each owner, from single touches and from sets."""
+
+    def __init__(self, scribe: Scribe, roles: Classifier) -> None:
+        self._scribe = scribe
+        self._roles = roles
+        self._single: dict[Owner, set[File]] = defaultdict(set)
+        self._told = Footprints()
+        self._of_sets: dict[tuple[str, frozenset[str]], Footprint] = {}
+
+    def add(self, touch: Touch) -> None:
+        """Take in one touch of software."""
+        self._single[touch.owner].add(file_of(touch))
+
+    def statements(self, taken: Iterable[Taken]) -> Iterator[Statement]:
+        """Describe the footprint of each owner, in their order."""
+        sets: dict[Owner, list[Taken]] = defaultdict(list)
+        for one in taken:
+            sets[one.owner].append(one)
+        for owner in sorted({*self._single, *sets}):
+            activity = self._scribe.base + self._scribe.activity(owner)
+            yield from self._told.statements(activity, self._footprint(owner, sets.get(owner, [])))
+
+    def _footprint(self, owner: Owner, taken: Sequence[Taken]) -> Footprint:
+        if len(taken) == 1 and owner not in self._single:
+            return self._known(taken[0].host, taken[0].paths)
+        files = {(one.host, path) for one in taken for path in one.paths}
+        return self._told.footprint(map(self._use, files | self._single.get(owner, set())))
+
+    def _known(self, host: str, paths: frozenset[str]) -> Footprint:
+        """Give the footprint of a set that other owners may have as well."""
+        # Equal sets of one trace are one object, so that this costs no comparison.
+        footprint = self._of_sets.get((host, paths))
+        if footprint is None:
+            footprint = self._told.footprint(self._use((host, path)) for path in paths)
+            self._of_sets[host, paths] = footprint
+        return footprint
+
+    def _use(self, file: File) -> SoftwareUse:
+        return SoftwareUse(file[1], self._roles.role(file), self._roles.package(file))

@@ -9,19 +9,24 @@ evidence gives the same statements, whenever and wherever it is ingested.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbrepro import graph
-from nbrepro.engines import read_tasks, read_workers
+from nbrepro.classifier import File, HostFiles, HostSoftware, judge_of
+from nbrepro.engines import read_engines
 from nbrepro.errors import UsageError
-from nbrepro.model import Ownership, Statement
+from nbrepro.footprints import Judge
+from nbrepro.graph import Graph, all_tasks, all_workers
+from nbrepro.model import Ownership
 from nbrepro.owners import Window
+from nbrepro.produced import read_outputs
 from nbrepro.provenance import RunFacts
 from nbrepro.rundir import Manifest, RunDirectory, WorkerDirectory, WorkerManifest
-from nbrepro.tasks import OWN_ENGINE
-from nbrepro.touches import fold_handles
+from nbrepro.tasks import OWN_ENGINE, TaskRecord
 from nbrepro.walk import (
     Observed,
     Source,
@@ -29,6 +34,7 @@ from nbrepro.walk import (
     read_events,
     read_owned,
     read_steps,
+    software_of,
     touches_of,
 )
 
@@ -61,14 +67,16 @@ class Evidence:
         self.directory = directory
         self.manifest: Manifest = directory.read_manifest()
         self.cells = directory.read_cells()
-        self.tasks = tuple(read_tasks(directory))
-        self.told = read_workers(directory)
+        self.engines = read_engines(directory)
         self.workers = [(w, w.read_manifest()) for w in directory.worker_directories()]
 
-    def sources(self) -> list[Source]:
-        """List the traces: the manager's own, then each observed worker's."""
+    def sources(self, apart: Collection[File] = ()) -> list[Source]:
+        """List the traces: the manager's own, then each observed worker's.
+
+        `apart` are files that must not be taken for software before all is known.
+        """
         manifest = self.manifest
-        windows = tuple(Window(c.execution, c.started_ns, c.ended_ns) for c in self.cells)
+        sandboxed = tuple(task for task in self.engines.tasks if task.sandbox)
         own = [
             Source(
                 trace=trace,
@@ -77,64 +85,94 @@ class Evidence:
                 host=manifest.host.name,
                 root=manifest.kernel.pid,
                 names={r.named: r.path for r in self.directory.read_names()},
-                tasks=self.tasks,
-                windows=windows,
+                sandboxed=sandboxed,
+                distributed=bool(self.engines.tasks),
+                unseen=self._own_tasks,
+                windows=tuple(Window(c.execution, c.started_ns, c.ended_ns) for c in self.cells),
                 marked=manifest.kernel.probed,
+                handles=() if number else tuple(self.directory.read_handles()),
+                cells=tuple(self.cells),
+                judge=judge_of(manifest, self.software[0], apart),
             )
-            for trace in self.directory.trace_paths()
+            for number, trace in enumerate(self.directory.trace_paths())
         ]
-        return own + [source for pair in self.workers for source in self._of_worker(*pair)]
+        of_workers = zip(self.workers, self.software[1:], strict=True)
+        return own + [
+            self._of_worker(trace, *pair, sandboxed, judge_of(manifest, software, apart))
+            for pair, software in of_workers
+            if (trace := pair[0].find_trace()) is not None
+        ]
 
-    def _of_worker(self, directory: WorkerDirectory, worker: WorkerManifest) -> Iterator[Source]:
-        trace = directory.find_trace()
-        if trace is not None:
-            yield Source(
-                trace=trace,
-                token=self.manifest.token,
-                cwd=worker.cwd,
-                host=worker.host.name,
-                root=worker.pid,
-                names={r.named: r.path for r in directory.read_names()},
-                worker=worker.worker,
-                tasks=self.tasks,
-                offset_ns=worker.clock_offset_ns,
-            )
+    def _of_worker(
+        self,
+        trace: Path,
+        directory: WorkerDirectory,
+        worker: WorkerManifest,
+        sandboxed: Iterable[TaskRecord],
+        judge: Judge,
+    ) -> Source:
+        return Source(
+            trace=trace,
+            token=self.manifest.token,
+            cwd=worker.cwd,
+            host=worker.host.name,
+            root=worker.pid,
+            names={r.named: r.path for r in directory.read_names()},
+            worker=worker.worker,
+            sandboxed=tuple(task for task in sandboxed if task.worker in (worker.worker, "")),
+            distributed=True,
+            unseen=self._own_tasks,
+            offset_ns=worker.clock_offset_ns,
+            judge=judge,
+        )
 
-    def files(self) -> list[graph.HostFiles]:
+    def files(self) -> list[HostFiles]:
         """List what files were on each host."""
-        own = graph.HostFiles(self.manifest.host.name, list(self.directory.read_sightings()))
+        own = HostFiles(self.manifest.host.name, list(self.directory.read_sightings()))
         return [own] + [
-            graph.HostFiles(worker.host.name, list(directory.read_sightings()))
+            HostFiles(worker.host.name, list(directory.read_sightings()))
             for directory, worker in self.workers
         ]
 
-    def software(self) -> list[graph.HostSoftware]:
-        """List which packages own the software on each host."""
+    @cached_property
+    def software(self) -> list[HostSoftware]:
+        """List which packages own the software on each host, in the order of the workers."""
         own: list[Ownership] = list(self.directory.read_software())
-        return [graph.HostSoftware(self.manifest.host.name, self.manifest.roots, own)] + [
-            graph.HostSoftware(worker.host.name, worker.roots, list(directory.read_software()))
+        return [HostSoftware(self.manifest.host.name, self.manifest.roots, own)] + [
+            HostSoftware(worker.host.name, worker.roots, list(directory.read_software()))
             for directory, worker in self.workers
         ]
 
-    def statements(self, observed: list[Observed]) -> Iterator[Statement]:
-        """Describe the whole run."""
-        cells = {cell.execution: cell for cell in self.cells}
-        uses, host = self.directory.read_handles(), self.manifest.host.name
-        if observed:
-            fold_handles(observed[0].touches, uses, cells, host)
-        own = {task.task for task in self.tasks if task.engine == OWN_ENGINE}
-        touches = [t for t in touches_of(observed) if t.owner.task not in own]
+    def graph(self) -> Graph:
+        """Walk every trace, and once more where something was taken for software that is none."""
+        graph = self._put_together(observe_all(self.sources()))
+        if misjudged := graph.misjudged():
+            graph = self._put_together(observe_all(self.sources(misjudged)))
+        return graph
+
+    def _put_together(self, observed: Sequence[Observed]) -> Graph:
+        touches, software = touches_of(observed), software_of(observed)
         workers = [worker for _, worker in self.workers]
-        tasks = graph.all_tasks([t for t in self.tasks if t.task not in own], touches, workers)
+        tasks = all_tasks(
+            [task for task in self.engines.tasks if task.task not in self._own_tasks],
+            chain(touches, software.taken),
+            workers,
+        )
         facts = RunFacts(
             self.manifest,
             self.cells,
-            [p for one in observed for p in one.processes if p.owner.task not in own],
+            [p for one in observed for p in one.processes if p.owner.task not in self._own_tasks],
             _counts(observed),
             tasks,
-            graph.all_workers(self.manifest, workers, tasks, self.told),
+            all_workers(self.manifest, workers, tasks, self.engines.workers),
+            list(self.directory.read_environment()),
+            read_outputs(self.directory, self.cells),
         )
-        yield from graph.statements(facts, touches, self.files(), self.software())
+        return Graph(facts, touches, self.files(), self.software, software)
+
+    @cached_property
+    def _own_tasks(self) -> frozenset[str]:
+        return frozenset(task.task for task in self.engines.tasks if task.engine == OWN_ENGINE)
 
 
 def _counts(observed: Iterable[Observed]) -> dict[str, int]:
@@ -150,10 +188,10 @@ def _counts(observed: Iterable[Observed]) -> dict[str, int]:
 def ingest(directory: RunDirectory, store: Store) -> IngestSummary:
     """Load a run's evidence into a store, replacing what the store had of that run."""
     evidence = Evidence(directory)
-    observed = observe_all(evidence.sources())
+    graph = evidence.graph()
     run, uuid = evidence.manifest.run, evidence.manifest.uuid
-    statements = store.load(run, uuid, evidence.statements(observed))
-    counts = _counts(observed)
+    statements = store.load(run, uuid, graph.statements())
+    counts = graph.facts.counts
     return IngestSummary(
         run, statements, counts["lines"], counts["unparsed"], counts["unattributed"]
     )
@@ -163,7 +201,7 @@ def stage(directory: RunDirectory, name: str) -> Iterator[object]:
     """Yield the values of one stage (`STAGES`) for people to look at."""
     evidence = Evidence(directory)
     if name == "statements":
-        yield from evidence.statements(observe_all(evidence.sources()))
+        yield from evidence.graph().statements()
         return
     read = _ONE_TRACE.get(name)
     if read is None:

@@ -219,6 +219,11 @@ def _in_environment(path: str) -> bool:
     return "/site-packages/" in path or "/dist-packages/" in path
 
 
+def is_part_of_environment(path: str) -> bool:
+    """Tell whether a directory is one of those that interpreters look for modules in."""
+    return any(part in path for part in ("/site-packages", "/lib/python"))
+
+
 def _metadata_of_package(file: FileFacts, _: Places) -> bool:
     # Read when somebody lists what is installed (entry points) or starts Python: no use of it.
     return file.package is not None and (

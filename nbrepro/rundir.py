@@ -9,6 +9,8 @@ sightings.jsonl    one Sighting for every look at a file, in order of time
 handles.jsonl      one HandleUse for every file used through a handle opened earlier
 names.jsonl        one Resolved name for every path whose parents were symbolic links
 software.jsonl     one Ownership for every touched path that was looked up
+environment.jsonl  one EnvironmentRead for every name of the environment that a cell read
+variables.jsonl    one NamesView an execution: what the kernel's names were at its end
 submits.jsonl      what the kernel's probe saw of a distributed engine
 workers/ID/        one directory a worker: worker.json, trace.strace.zst and logs as above
 """
@@ -44,6 +46,8 @@ HANDLES = "handles.jsonl"
 NAMES = "names.jsonl"
 SOFTWARE = "software.jsonl"
 SUBMITS = "submits.jsonl"
+ENVIRONMENT = "environment.jsonl"
+VARIABLES = "variables.jsonl"
 WORKERS = "workers"
 WORKER_MANIFEST = "worker.json"
 WORKER_TRACE = "trace.strace"
@@ -139,6 +143,43 @@ class HandleUse:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentRead:
+    """An execution (0: the kernel's start) read a name of the environment.
+
+    `state` is `set`, `unset` or `withheld` (a secret, whose value is never recorded).
+    """
+
+    execution: int
+    name: str
+    state: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamesView:
+    """What the kernel's names were at the end of an execution, against the end of the one before.
+
+    `bound` names are new or stand for another object, `changed` ones reach something that is not
+    as it was; each with its `type`, whether it reaches the notebook's own `code`, and what was
+    `unseen` of it. Of `unknown` ones it cannot be told, with the reason; all others are as before.
+    `states` are those of the `watched` ones that changed (names of `nbrepro.variables.states`);
+    None: watched as before. `groups` are the names that reach the same objects; None: as before.
+    `failed` says why there is no view.
+    """
+
+    execution: int
+    bound: dict[str, dict[str, Any]] = field(default_factory=dict)
+    changed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+    watched: list[str] | None = None
+    groups: list[list[str]] | None = None
+    took_ns: int = 0
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """A path as it was named (made absolute) and as it is without symbolic links."""
 
@@ -208,6 +249,13 @@ class Logs:
         """Read which package owns which path."""
         return self._read(SOFTWARE, _ownership)
 
+    def read_environment(self) -> Iterator[EnvironmentRead]:
+        """Read what was read of the environment.
+
+        Processes that share the work of one cell log their reads each for themselves.
+        """
+        return self._read(ENVIRONMENT, EnvironmentRead)
+
     def _read(self, name: str, make: Any) -> Iterator[Any]:
         path = self.path / name
         if not path.exists():
@@ -247,6 +295,10 @@ class RunDirectory(Logs):
     def read_handles(self) -> Iterator[HandleUse]:
         """Read the uses of handles and maps."""
         return self._read(HANDLES, HandleUse)
+
+    def read_views(self) -> Iterator[NamesView]:
+        """Read the kernel's view of its names; nothing where it was not taken."""
+        return self._read(VARIABLES, NamesView)
 
     def trace_paths(self) -> list[Path]:
         """List the traces, compressed or not, one a host, in order of name."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
+from nbrepro.footprints import FootprintFold
 from nbrepro.model import (
     Access,
     Certainty,
@@ -11,6 +13,7 @@ from nbrepro.model import (
     Mode,
     OwnedAccess,
     Owner,
+    Process,
     Touch,
 )
 from nbrepro.rundir import CellRecord, HandleUse
@@ -25,11 +28,18 @@ class TouchFold:
     """Collects touches; holds one entry for each distinct owner, path and mode, not each access.
 
     `names` resolves paths whose parents are symbolic links; `offset_ns` is added to every time.
+    What `footprints` takes is told there, and is no touch of its owner.
     """
 
-    def __init__(self, names: Mapping[str, str] | None = None, offset_ns: int = 0) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, str] | None = None,
+        offset_ns: int = 0,
+        footprints: FootprintFold | None = None,
+    ) -> None:
         self._names = names or {}
         self._offset_ns = offset_ns
+        self._footprints = footprints
         self._touches: dict[_Key, Touch] = {}
 
     def add(self, owned: OwnedAccess, host: str) -> None:
@@ -37,11 +47,24 @@ class TouchFold:
         access = self._resolve(owned.access)
         if self._offset_ns:
             access = access._replace(at_ns=access.at_ns + self._offset_ns)
+        if self._footprints is not None and self._footprints.takes(access):
+            self._take(self._footprints, owned, access, host)
+            return
         key = (owned.owner, access.mode, access.path, access.target)
         known = self._touches.get(key)
         self._touches[key] = (
             _first(owned, access, host) if known is None else _again(known, owned, access)
         )
+
+    def _take(
+        self, footprints: FootprintFold, owned: OwnedAccess, access: Access, host: str
+    ) -> None:
+        first = footprints.first(access)
+        if first is None:
+            first = _first(owned, access, host)
+            footprints.begin(first)
+        # The path of the first is the same text, and held once.
+        footprints.add(owned.owner, first.path, access.at_ns, access.line)
 
     def add_handle(self, use: HandleUse, cell: CellRecord, host: str) -> None:
         """Count a use of a handle from an earlier cell, unless the cell touched the file itself."""
@@ -57,7 +80,7 @@ class TouchFold:
 
     def touches(self) -> list[Touch]:
         """Give all touches in order of time."""
-        return sorted(self._touches.values(), key=lambda t: (t.at_ns, t.line, t.path, t.mode))
+        return sorted(self._touches.values(), key=order)
 
     def _resolve(self, access: Access) -> Access:
         path = self._names.get(access.path, access.path)
@@ -72,7 +95,7 @@ class TouchFold:
 def _first(owned: OwnedAccess, access: Access, host: str) -> Touch:
     return Touch(
         owner=owned.owner, mode=access.mode, path=access.path, named=access.named,
-        target=access.target, kind=access.kind, process=process_label(access), host=host,
+        target=access.target, kind=access.kind, process=process_label(access.process), host=host,
         evidence=owned.evidence, certainty=owned.certainty, accesses=1,
         at_ns=access.at_ns, last_ns=access.at_ns, line=access.line, created=access.created,
     )  # fmt: skip
@@ -88,9 +111,15 @@ def _again(known: Touch, owned: OwnedAccess, access: Access) -> Touch:
     )
 
 
-def process_label(access: Access) -> str:
+def order(touch: Touch) -> tuple[int, str, int, str, Mode]:
+    """Give what touches are sorted by: their time, and where it is the same, what tells them."""
+    return (touch.at_ns, touch.owner.worker, touch.line, touch.path, touch.mode)
+
+
+@lru_cache(maxsize=1024)
+def process_label(process: Process) -> str:
     """Name a process for people: its pid and executable."""
-    return f"{access.process.pid} {access.process.executable}".strip()
+    return f"{process.pid} {process.executable}".strip()
 
 
 def fold_handles(

@@ -49,9 +49,12 @@ KINDS: dict[str, Kind] = {
     "Cell": Kind("Entity", (NBR + "Cell", PROV + "Plan", PPLAN + "Step", WFDESC + "Process")),
     "FileVersion": Kind("Entity", (NBR + "FileVersion",)),
     "Endpoint": Kind("Entity", (NBR + "Endpoint",)),
+    "Setting": Kind("Entity", (NBR + "Setting",)),
     "Kernel": Kind("Agent", (NBR + "Kernel", PROV + "SoftwareAgent")),
     "Worker": Kind("Agent", (NBR + "Worker", PROV + "SoftwareAgent")),
     "Host": Kind("Entity", (NBR + "Host", PROV + "Location")),
+    # Only in RDF, where many relations share what they say in one role (`stores.forms`).
+    "Role": Kind("Role", (PROV + "Role",)),
     "Content": Kind("Entity", (NBR + "Content",), shared=True),
     "SoftwareFile": Kind("Entity", (NBR + "SoftwareFile",), shared=True),
     "Footprint": Kind("Entity", (NBR + "Footprint", PROV + "Collection"), shared=True),
@@ -102,13 +105,14 @@ STANDARD_PROPERTIES = {
     "at": PROV + "atTime",
     "label": RDFS + "label",
     "plan": PROV + "hadPlan",
+    "had_role": PROV + "hadRole",
 }
 """Properties that a standard already names; every other one is ours, in camel case."""
 
 TIMES = frozenset({"started", "ended", "at"})
 """Properties that hold a time: text `YYYY-MM-DDThh:mm:ss.nnnnnnnnnZ`, typed xsd:dateTime."""
 
-REFERENCES = frozenset({"plan"})
+REFERENCES = frozenset({"plan", "had_role"})
 """Properties of an edge that hold the IRI of a node."""
 
 
@@ -126,9 +130,22 @@ def run_iri(uuid: str) -> str:
     return f"arcp://uuid,{uuid}/"
 
 
+_CONTENT = "nih:sha-256;"
+
+
 def content_iri(sha256: str) -> str:
     """Give the IRI of a content (RFC 6920, human-speakable form): equal on every machine."""
-    return f"nih:sha-256;{sha256}"
+    return _CONTENT + sha256
+
+
+def content_digest(iri: str) -> str:
+    """Give the sha256 in the IRI of a content, or an empty text where it is none."""
+    return iri.removeprefix(_CONTENT) if iri.startswith(_CONTENT) else ""
+
+
+def role_iri(digest: str) -> str:
+    """Give the IRI of a role from the digest over what it says."""
+    return f"https://w3id.org/nbrepro/role/{digest}"
 
 
 def footprint_iri(digest: str) -> str:

@@ -1,31 +1,36 @@
 """The walk through one trace: lines, events, steps, owned accesses, touches.
 
 Each trace is a Source, the run's own or a worker's, and is walked by itself: several workers'
-traces are walked in parallel processes. Only the fold to touches holds anything, one entry for
-each distinct owner, path and mode.
+traces are walked in parallel processes. Only the folds hold anything: of data one touch for each
+distinct owner, path and mode, of software one set of files for each owner.
 """
 
 from __future__ import annotations
 
+import heapq
 import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import PIPE
+from typing import IO
 
 from nbrepro.errors import TraceError
+from nbrepro.footprints import FootprintFold, Judge, Software
 from nbrepro.graph import ProcessFold
 from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, Touch, Unparsed
 from nbrepro.owners import Attribution, Window, owned
 from nbrepro.processes import Skipped, steps
 from nbrepro.provenance import ProcessRecord
-from nbrepro.rundir import open_trace
+from nbrepro.rundir import CellRecord, HandleUse, open_trace
 from nbrepro.sandboxes import Sandboxes
 from nbrepro.tasks import TaskRecord
-from nbrepro.touches import TouchFold
+from nbrepro.touches import TouchFold, fold_handles, order
 from nbrepro.trace import Summary, births, events, read_lines
 
 PARALLEL_FROM = 2
@@ -38,7 +43,10 @@ class Source:
 
     `root` is the pid of the traced kernel or worker, `worker` the id of the worker, empty for the
     kernel's own trace. `names` resolves paths whose parents are symbolic links. `offset_ns` is
-    added to every time: the manager's clock minus that of the trace's host.
+    added to every time: the manager's clock minus that of the trace's host. `sandboxed` are the
+    tasks that run in sandboxes; `distributed` says that sandboxes may be met. `handles` are the
+    uses of earlier cells' handles, `cells` when those cells ran. `judge` tells what is software.
+    What the tasks in `unseen` touch is not told.
     """
 
     trace: Path
@@ -48,22 +56,26 @@ class Source:
     root: int
     names: dict[str, str] = field(default_factory=dict)
     worker: str = ""
-    tasks: tuple[TaskRecord, ...] = ()
+    sandboxed: tuple[TaskRecord, ...] = ()
+    distributed: bool = False
     windows: tuple[Window, ...] = ()
     marked: bool = True
     offset_ns: int = 0
+    handles: tuple[HandleUse, ...] = ()
+    cells: tuple[CellRecord, ...] = ()
+    judge: Judge | None = None
+    unseen: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class Observed:
-    """What one trace tells, folded."""
+    """What one trace tells, folded; the touches are in order of time."""
 
-    source: Source
-    touches: TouchFold
-    processes: list[ProcessRecord] = field(default_factory=list)
-    trace: Summary = field(default_factory=Summary)
-    skipped: Skipped = field(default_factory=Skipped)
-    unattributed: int = 0
+    touches: list[Touch]
+    software: Software
+    processes: list[ProcessRecord]
+    trace: Summary
+    unattributed: int
 
 
 def read_events(source: Source, summary: Summary | None = None) -> Iterator[Event | Unparsed]:
@@ -83,7 +95,7 @@ def read_steps(
 
 def attribution(source: Source) -> Attribution:
     """Make what decides the owners of a trace's accesses."""
-    sandboxes = Sandboxes(source.worker, source.tasks) if source.tasks or source.worker else None
+    sandboxes = Sandboxes(source.worker, source.sandboxed) if source.distributed else None
     return Attribution(
         source.windows, marked=source.marked, worker=source.worker, sandboxes=sandboxes
     )
@@ -96,16 +108,18 @@ def read_owned(source: Source) -> Iterator[OwnedAccess | OwnedExit]:
 
 def observe(source: Source) -> Observed:
     """Walk one trace."""
-    found = Observed(source, TouchFold(source.names, source.offset_ns))
-    owners = attribution(source)
+    summary, owners = Summary(), attribution(source)
+    footprints = FootprintFold(source.judge) if source.judge else None
+    touches = TouchFold(source.names, source.offset_ns, footprints)
     processes = ProcessFold(source.root, source.offset_ns)
-    for item in owned(read_steps(source, found.trace, found.skipped), owners):
+    for item in owned(read_steps(source, summary), owners):
         processes.add(item)
-        if isinstance(item, OwnedAccess):
-            found.touches.add(item, source.host)
-    found.processes = processes.records()
-    found.unattributed = owners.unattributed
-    return found
+        if isinstance(item, OwnedAccess) and item.owner.task not in source.unseen:
+            touches.add(item, source.host)
+    cells = {cell.execution: cell for cell in source.cells}
+    fold_handles(touches, source.handles, cells, source.host)
+    software = footprints.software(source.host) if footprints else Software()
+    return Observed(touches.touches(), software, processes.records(), summary, owners.unattributed)
 
 
 def observe_all(sources: Sequence[Source]) -> list[Observed]:
@@ -113,29 +127,73 @@ def observe_all(sources: Sequence[Source]) -> list[Observed]:
     processors = len(os.sched_getaffinity(0))
     if len(sources) <= PARALLEL_FROM or processors < 2:
         return [observe(source) for source in sources]
-    with ThreadPoolExecutor(processors) as pool:
-        return list(pool.map(_observe_apart, sources))
+    shares = _shares(sources, processors)
+    with ThreadPoolExecutor(len(shares)) as pool:
+        walked = pool.map(_observe_apart, [[sources[n] for n in share] for share in shares])
+        found = {n: o for share, seen in zip(shares, walked, strict=True)
+                 for n, o in zip(share, seen, strict=True)}  # fmt: skip
+    return [found[n] for n in range(len(sources))]
 
 
-def _observe_apart(source: Source) -> Observed:
-    """Walk a trace in a fresh interpreter: a caller's own script is not run again, as it would be
+def _shares(sources: Sequence[Source], processors: int) -> list[list[int]]:
+    """Share the traces out, largest first, each to whoever has least to read."""
+    sizes = [source.trace.stat().st_size for source in sources]
+    shares = [(0, n, list[int]()) for n in range(min(processors, len(sources)))]
+    for number in sorted(range(len(sources)), key=lambda n: -sizes[n]):
+        load, n, share = heapq.heappop(shares)
+        share.append(number)
+        heapq.heappush(shares, (load + sizes[number], n, share))
+    return [share for _, _, share in shares]
+
+
+def _observe_apart(sources: Sequence[Source]) -> list[Observed]:
+    """Walk traces in a fresh interpreter: a caller's own script is not run again, as it would be
     by multiprocessing, and no lock is copied, as by fork."""
     command = [sys.executable, "-c", "from nbrepro.walk import observe_piped; observe_piped()"]
-    done = subprocess.run(command, input=pickle.dumps(source), capture_output=True, check=False)
-    if done.returncode != 0:
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise TraceError(f"{source.trace}: could not be read ({''.join(last)})")
-    observed: Observed = pickle.loads(done.stdout)  # noqa: S301 (our own child wrote it)
-    return observed
+    found: list[Observed] = []
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=said) as child,
+    ):
+        assert child.stdin is not None and child.stdout is not None
+        for source in sources:
+            # One at a time: the child holds one trace's touches, and lets go of them.
+            try:
+                pickle.dump(source, child.stdin)
+                child.stdin.flush()
+                found.append(pickle.load(child.stdout))  # noqa: S301 (our own child wrote it)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                child.kill()
+                said.seek(0)
+                last = said.read().decode(errors="replace").strip().splitlines()[-1:]
+                raise TraceError(f"{source.trace}: could not be read ({''.join(last)})") from None
+    return found
 
 
 def touches_of(observed: Iterable[Observed]) -> list[Touch]:
     """Give the touches of all traces in order of time."""
-    every = [touch for one in observed for touch in one.touches.touches()]
-    return sorted(every, key=lambda t: (t.at_ns, t.owner.worker, t.line, t.path, t.mode))
+    return sorted((touch for one in observed for touch in one.touches), key=order)
+
+
+def software_of(observed: Iterable[Observed]) -> Software:
+    """Give the software of all traces."""
+    every = Software()
+    for one in observed:
+        every.taken += one.software.taken
+        every.firsts += one.software.firsts
+    return every
 
 
 def observe_piped() -> None:
-    """Walk the trace of the source on standard input, and answer on standard output."""
-    source = pickle.loads(sys.stdin.buffer.read())  # noqa: S301 (our own parent wrote it)
-    sys.stdout.buffer.write(pickle.dumps(observe(source)))
+    """Walk the traces of the sources on standard input, and answer each on standard output."""
+    for source in _pickles(sys.stdin.buffer):
+        pickle.dump(observe(source), sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _pickles(stream: IO[bytes]) -> Iterator[Source]:
+    while True:
+        try:
+            yield pickle.load(stream)  # noqa: S301 (our own parent wrote it)
+        except EOFError:
+            return

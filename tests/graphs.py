@@ -135,7 +135,7 @@ class GraphMaker:
         )  # fmt: skip
         if content is not None:
             digest = sha256(content)
-            known = self.node(content_iri(digest), "Content", sha256=digest, size=len(content))
+            known = self.node(content_iri(digest), "Content", sha256=digest)
             self.edge("specializationOf", version, known)
         return version
 
@@ -144,7 +144,7 @@ class GraphMaker:
         return {
             "mode": mode, "named": "n.csv", "role": role, "rule": rule, "evidence": "mark",
             "certainty": "exact", "process": "10 /usr/bin/python3", "host": self.host,
-            "accesses": 1, "at": time_text(at), "line": 100,
+            "accesses": 1, "at": time_text(at),
         } | more  # fmt: skip
 
     def reads(self, activity: str, version: str, at: float, mode: str = "read",
@@ -158,6 +158,16 @@ class GraphMaker:
     def removes(self, activity: str, version: str, at: float, mode: str = "remove",
                 **more: Value) -> None:  # fmt: skip
         self.edge("wasInvalidatedBy", version, activity, **self.access(mode, at, **more))
+
+    def setting(self, activity: str, name: str, value: str | None) -> None:
+        """Say that an activity read a name of the environment, which None leaves unset."""
+        said: dict[str, Value] = {"state": "unset"}
+        if value is not None:
+            said = {"state": "set", "value": value, "relative_value": value}
+        setting = self.scoped(
+            f"setting/{name}", "Setting", name=name, logical_key=f"setting-key-{name}", **said
+        )
+        self.edge("used", activity, setting)
 
     def connects(self, activity: str, address: str, port: int, at: float) -> None:
         name = f"endpoint/{self._edges + 1}"
@@ -267,6 +277,8 @@ def demo(run: str = "20261122-204501-demo", number: int = 1) -> GraphMaker:
     maker.writes(first, out, 11.0, process="11 /bin/sh", evidence="inherited")
     maker.edge("wasDerivedFrom", out, given)
     maker.connects(first, "10.0.0.1", 443, 11.5)
+    maker.setting(first, "LANG", "C.UTF-8")
+    maker.setting(maker.session, "TZ", None)
     iris = maker.file("/lib/site/numpy/iris.csv", "iris", "package-data", "owned-by-package")
     maker.edge("ofPackage", iris, numpy)
     maker.reads(first, iris, 11.7, role="package-data", rule="owned-by-package")
@@ -308,8 +320,9 @@ def graph_statements(draw: st.DrawFn) -> list[Statement]:
     """Draw run-scoped statements with properties of every type, for the run of a GraphMaker."""
     base = GraphMaker().base
     properties = st.fixed_dictionaries({}, optional=_VALUES)
+    of_run = properties.map(lambda drawn: drawn | {"run": GraphMaker().run})
     files = [f"{base}file/{number}" for number in range(draw(st.integers(1, 4)))]
-    nodes = [Node(uid, "FileVersion", draw(properties)) for uid in files]
+    nodes = [Node(uid, "FileVersion", draw(of_run)) for uid in files]
     relations = st.sampled_from(["wasDerivedFrom", "wasRevisionOf", "specializationOf"])
     count = draw(st.integers(0, 6))
     edges = [

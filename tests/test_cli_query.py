@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 from recorded import FIRST, LAST, ODD
 
-from nbrepro.cli.drawing import to_dot
 from nbrepro.cli.program import program
 from nbrepro.errors import MachineError, QueryError
+from nbrepro.export.drawing import to_dot
 from nbrepro.model import Table
 from nbrepro.queries import load_questions
 

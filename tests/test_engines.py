@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import jsonschema
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbrepro.engines import read_clocks, read_submits, read_tasks
+import nbrepro.capture
+from nbrepro.engines import read_clocks, read_engines, read_submits
 from nbrepro.engines.clocks import Exchange, measure_clock
 from nbrepro.engines.submits import _FIELDS
 from nbrepro.engines.transactions import parse_transactions
@@ -88,7 +90,9 @@ def vine_run(path: Path):
 
 
 def test_attempts_at_a_task_are_apart_and_the_first_is_lost_with_its_worker(tmp_path):
-    first, second = [t for t in read_tasks(vine_run(tmp_path)) if t.task.startswith("9123.1")]
+    first, second = [
+        t for t in read_engines(vine_run(tmp_path)).tasks if t.task.startswith("9123.1")
+    ]
     assert (first.task, first.status, first.worker, first.attempt) == (
         "9123.1", "lost", "10.0.0.1:36350", 1,
     )  # fmt: skip
@@ -100,7 +104,7 @@ def test_attempts_at_a_task_are_apart_and_the_first_is_lost_with_its_worker(tmp_
 
 
 def test_status_sandbox_and_cell_of_every_kind_of_task(tmp_path):
-    tasks = {t.task: t for t in read_tasks(vine_run(tmp_path))}
+    tasks = {t.task: t for t in read_engines(vine_run(tmp_path)).tasks}
     assert tasks["9123.2"].status == "failed"
     assert tasks["9123.3"].sandbox == "libr.3"
     assert (tasks["9123.3"].execution, tasks["9123.3"].function) == (4, "lib")
@@ -113,10 +117,10 @@ def test_status_sandbox_and_cell_of_every_kind_of_task(tmp_path):
 
 def test_worker_is_observed_only_if_its_trace_came_home(tmp_path):
     directory = vine_run(tmp_path)
-    assert not any(t.observed for t in read_tasks(directory))
+    assert not any(t.observed for t in read_engines(directory).tasks)
     (tmp_path / "workers").mkdir()
     (tmp_path / "workers" / "w2-7-abcdef01.tar.zst").write_bytes(b"")
-    seen = {t.task for t in read_tasks(directory) if t.observed}
+    seen = {t.task for t in read_engines(directory).tasks if t.observed}
     assert "9123.1#2" in seen
     assert "9123.1" not in seen
 
@@ -126,7 +130,7 @@ def test_without_the_managers_log_only_ends_are_known(tmp_path):
     directory = directory_with(
         tmp_path, vine(1, 2), event("taskvine", "done", 3, 7, status="failed: exit code 1", **done)
     )
-    [task] = read_tasks(directory)
+    [task] = read_engines(directory).tasks
     assert (task.status, task.started_ns, task.ended_ns) == ("failed", 0, 7)
     assert (task.worker, task.execution) == ("1.2.3.4:5", 2)
 
@@ -142,7 +146,7 @@ def test_key_executed_again_is_another_attempt(tmp_path):
         dask("started", worker="tcp://w2:1", at_ns=20, function="k"),
         dask("done", worker="tcp://w2:1", at_ns=30, status="ok"),
     )
-    first, second, never = read_tasks(directory)
+    first, second, never = read_engines(directory).tasks
     assert (first.task, first.status, first.ended_ns, first.observed) == ("k-1", "lost", 0, False)
     assert (second.task, second.status, second.host) == ("k-1#2", "ok", "h2")
     assert (second.started_ns, second.ended_ns, second.observed) == (20, 30, True)
@@ -156,14 +160,14 @@ def test_unobservable_task_is_known_but_not_observed(tmp_path):
         dask("unobservable", at_ns=10, reason="a coroutine"),
         dask("done", at_ns=11, status="failed"),
     )
-    [task] = read_tasks(directory)
+    [task] = read_engines(directory).tasks
     assert (task.observed, task.status, task.function) == (False, "failed", "k")
 
 
 def test_no_log_means_no_tasks_and_a_torn_last_line_is_left_out(tmp_path):
-    assert read_tasks(RunDirectory(tmp_path)) == []
+    assert read_engines(RunDirectory(tmp_path)).tasks == []
     directory = directory_with(tmp_path, dask("started", function="k"), tail='{"event": "do')
-    assert len(read_submits(directory)) == 1
+    assert len(list(read_submits(directory))) == 1
 
 
 @pytest.mark.parametrize(
@@ -171,7 +175,7 @@ def test_no_log_means_no_tasks_and_a_torn_last_line_is_left_out(tmp_path):
 )
 def test_damaged_line_is_named(tmp_path, line):
     with pytest.raises(RunDirectoryError, match=r"submits\.jsonl:1: "):
-        read_submits(directory_with(tmp_path, tail=line + "\n"))
+        list(read_submits(directory_with(tmp_path, tail=line + "\n")))
 
 
 def test_reader_and_schema_know_the_same_events():
@@ -253,7 +257,7 @@ def test_mini_tasks_are_of_the_cell_that_declared_the_file(tmp_path):
         event("taskvine", "minis", manager="m:9123",
               minis={"1.1.1.1:1": ["cooked", "other"], "2.2.2.2:2": ["cooked"]}),
     )  # fmt: skip
-    tasks = {task.task: task for task in read_tasks(directory)}
+    tasks = {task.task: task for task in read_engines(directory).tasks}
     first, other, elsewhere = (tasks[f"9123.mini.{n}"] for n in (1, 2, 3))
     assert (first.execution, first.worker, first.sandbox) == (3, "w1-1-00000000", "mini.1")
     assert first.inputs == (TaskFile("raw.txt", "/d/raw.txt"),)
@@ -261,9 +265,49 @@ def test_mini_tasks_are_of_the_cell_that_declared_the_file(tmp_path):
     assert (elsewhere.worker, elsewhere.sandbox) == ("2.2.2.2:2", "mini.1")
 
 
+MADE = """2020000 9 WORKER {hash} CONNECTION 1.1.1.1:1
+2030000 9 WORKER {hash} CACHE_UPDATE task-rnd-a 32 20000 77
+2040000 9 WORKER {hash} CACHE_UPDATE file-rnd-b 32 1 77
+2090000 9 WORKER {hash} CACHE_UPDATE task-rnd-a 32 30000 77
+"""
+DEBUG = """0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task cooked.txt task-rnd-a 0 0 0755
+0 vine_manager[4]vine: rx from w1 (1.1.1.1:1): cache-update task-rnd-a 5 0 32 33188 2 1 X
+0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task cooked.txt task-rnd-a 0 32 0755
+0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task raw.txt task-rnd-c 0 32 0755
+0 vine_manager[4]vine: rx from w1 (1.1.1.1:1): cache-invalid task-rnd-c 12
+0 vine_manager[4]vine: rx from w1 (1.1.1.1:1): cache-update task-rnd-a 5 0 32 33188 3 1 X
+0 vine_manager[4]vine: tx to w1 (1.1.1.1:1): mini_task cooked.txt task-rnd-a 0 32 0755
+"""
+
+
+def test_mini_tasks_have_the_ends_that_the_manager_was_told_of(tmp_path):
+    debug = tmp_path / "debug"
+    debug.write_text(DEBUG)
+    minis = probe("taskvine_logs.py")["minis_sent"](debug)
+    directory = directory_with(
+        tmp_path,
+        event("taskvine", "manager", 1, manager="m:9123", logs="/r/vine-logs"),
+        event("taskvine", "minis", manager="m:9123", minis=minis),
+    )
+    log = directory.path / "taskvine-9123.transactions"
+    log.write_text(MADE.format(hash=HASH))
+    tasks = read_engines(directory).tasks
+    assert [(t.function, t.status, t.started_ns // 10**6, t.ended_ns // 10**6) for t in tasks] == [
+        ("cooked.txt", "ok", 2010, 2030),
+        ("cooked.txt", "ok", 2060, 2090),
+        ("raw.txt", "failed", 0, 0),
+        ("cooked.txt", "unknown", 0, 0),
+    ]
+
+
+def probe(name):
+    """Execute a file of the probe by itself, as an observed kernel does."""
+    return runpy.run_path(str(Path(nbrepro.capture.__file__).parent / "probes" / name))
+
+
 def test_what_taskvine_stages_itself_is_no_input_of_the_notebooks(tmp_path):
     inputs = [{"remote": "infile", "path": "/r/staging/arguments/x"},
               {"remote": "a", "path": "/d/a"}]  # fmt: skip
     manager = event("taskvine", "manager", 1, manager="m:9123", logs="/r/vine-logs")
-    [task] = read_tasks(directory_with(tmp_path, manager, vine(1, 2, inputs=inputs)))
+    [task] = read_engines(directory_with(tmp_path, manager, vine(1, 2, inputs=inputs))).tasks
     assert task.inputs == (TaskFile("a", "/d/a"),)

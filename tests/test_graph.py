@@ -126,6 +126,19 @@ def test_equal_software_of_two_activities_is_one_footprint():
     assert users == {"session", "execution/1"}
 
 
+def test_tasks_that_list_their_own_sandboxes_share_a_footprint():
+    touches = [
+        touch(1, Mode.READ, 110 + number, path, kind=kind)._replace(
+            owner=Owner(1, f"9123.{number}", "w1")
+        )
+        for number in (1, 2)
+        for path, kind in (("/v/lib/numpy/a.py", ""), (f"/tmp/w-0-1/task.{number}", "directory"))
+    ]
+    statements = described(touches)
+    assert len([s for s in statements if isinstance(s, Node) and s.kind == "Footprint"]) == 1
+    assert set(paths(statements).values()) == {"/tmp/w-0-1/task.1", "/tmp/w-0-1/task.2"}
+
+
 def test_one_version_with_two_lists_of_files_is_two_packages():
     other = Package("numpy", "2.1.0", "pip", NUMPY.purl, "/w/lib", "e" * 64)
     facts = RunFacts(MANIFEST, CELLS, [], {})

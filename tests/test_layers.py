@@ -13,18 +13,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nbrepro"
 
 LAYERS = {
-    "words": "errors model tasks vocabulary resources config",
-    "readers": "rundir trace engines notebook",
+    "words": "errors model tasks vocabulary resources config formats",
+    "readers": "rundir trace engines notebook archives",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
-        " outputs"
+        " outputs footprints classifier"
     ),
     "engines": "stores queries sparql_text",
     "acts": (
         "capture ingest dependencies compare export packaging deploy answers lineage doctor"
-        " references rows runs walk distributed validity"
+        " references rows runs walk distributed validity produced"
     ),
-    "faces": "cli jupyter ui formats __init__ __main__",
+    "faces": "cli jupyter ui __init__ __main__",
 }
 RANK = {room: rank for rank, rooms in enumerate(LAYERS.values()) for room in rooms.split()}
 MODULES = sorted(PACKAGE.rglob("*.py"))

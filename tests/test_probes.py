@@ -268,7 +268,7 @@ def executions():
         "here": SimpleNamespace(cell=None),
         "opened": SimpleNamespace(set=lambda cell: None),
     }
-    return cells.Executions(marks), made
+    return cells.Executions(marks, lambda: None), made
 
 
 def info(source, cell_id=None):

@@ -17,11 +17,13 @@ from nbrepro.model import Ownership, Package, RunId, Sighting
 from nbrepro.resources import find_resources
 from nbrepro.rundir import (
     CELLS,
+    ENVIRONMENT,
     HANDLES,
     NAMES,
     SIGHTINGS,
     SOFTWARE,
     CellRecord,
+    EnvironmentRead,
     HandleUse,
     Host,
     Kernel,
@@ -39,6 +41,7 @@ RECORDS = {
     SIGHTINGS: Sighting("/d/é\udcff\n", "file", 3, 4, 5, 6, SHA, "", 0, 7),
     HANDLES: HandleUse(2, "/d/f", "read", "map"),
     NAMES: Resolved("/tmp/x", "/private/x"),
+    ENVIRONMENT: EnvironmentRead(1, "LANG", "set", "C.UTF-8"),
     SOFTWARE: Ownership("/u/x.py", Package("x", "1", "pip", "pkg:pypi/x@1"), ""),
 }
 READERS = {
@@ -46,6 +49,7 @@ READERS = {
     SIGHTINGS: "read_sightings",
     HANDLES: "read_handles",
     NAMES: "read_names",
+    ENVIRONMENT: "read_environment",
     SOFTWARE: "read_software",
 }
 

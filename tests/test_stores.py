@@ -69,7 +69,7 @@ def store(tmp_path):
 
 
 def test_a_query_in_bounded_time_gives_the_same_or_is_ended(loaded):
-    text = f"SELECT ?path {{ ?f nbr:path ?path ; nbr:run '{RUN}' }} ORDER BY ?path"
+    text = f"SELECT ?path {{ ?r a nbr:Run ; nbr:run '{RUN}' . ?f nbr:path ?path }} ORDER BY ?path"
     assert loaded.select(text, timeout_s=60) == loaded.select(text)
     with pytest.raises(QueryError, match="not SPARQL"):
         loaded.select("SELECT", timeout_s=60)

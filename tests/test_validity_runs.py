@@ -206,11 +206,11 @@ def more(make):
 
 
 MUTATIONS = {
-    "no-run": lambda ss: drop(ss, kind("FileVersion"), "run"),
+    "no-run": lambda ss: drop(ss, kind("Run"), "run"),
     "relative-path": put(kind("FileVersion"), path="a.csv"),
-    "bad-digest": put(kind("Content"), sha256="xyz"),
+    "bad-digest": put(kind("FileVersion"), sha256="xyz"),
     "other-digest": put(kind("FileVersion"), sha256="b" * 64),
-    "negative-size": put(kind("Content"), size=-1),
+    "negative-size": put(kind("FileVersion"), size=-1),
     "size-as-text": put(kind("FileVersion"), size="3"),
     "odd-role": put(relation("used"), role="odd"),
     "odd-mode": put(relation("used"), mode="write"),
@@ -261,8 +261,8 @@ def test_shapes_find_what_pyshacl_finds(name):
 
 
 def test_a_finding_of_a_shape_says_which_property_and_why():
-    (found, *_) = check_shapes(put(kind("Content"), size=-1)(demo().statements))
-    assert found.rule == "shape:Content"
+    (found, *_) = check_shapes(put(kind("FileVersion"), size=-1)(demo().statements))
+    assert found.rule == "shape:FileVersion"
     assert found.why == "terms#size: -1 is not at least 0"
 
 

@@ -1,7 +1,6 @@
 """A worker's evidence as one file: a small tar, compressed, that may come from anywhere.
 
 It holds regular files with known names below one directory named for the worker, and nothing else.
-Headers are read one by one (POSIX ustar), so that no extension of tar is ever followed.
 """
 
 from __future__ import annotations
@@ -11,13 +10,14 @@ import os
 import secrets
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import zstandard
 
+from nbrepro.archives.tars import BLOCK_BYTES, UNREADABLE, RefusedError, Source, decompressed
 from nbrepro.errors import MachineError, RunDirectoryError
 from nbrepro.model import Package
 from nbrepro.rundir import (
@@ -39,9 +39,6 @@ UNPACKED_BYTES = 2 << 30
 TRACE_BYTES = 64 << 30
 """The most that an archive may unpack to, and its trace once it is read."""
 
-_BLOCK_BYTES = 1 << 20
-_RECORD = 512
-_END = bytes(_RECORD)
 _INTEGERS = range(-(2**63), 2**64)
 
 
@@ -96,13 +93,15 @@ def unpacked(
     with scratch(folder) as path:
         try:
             with archive.open("rb") as stream:
-                worker = _unpack(_Source(_decompressed(archive, stream), most_bytes), path)
+                packed = archive.name.endswith(".zst")
+                source = Source(decompressed(stream) if packed else stream, most_bytes)
+                worker = _unpack(source, path)
             directory = WorkerDirectory(path)
-            _check(directory, worker, trace_bytes)
-        except (_RefusedError, RunDirectoryError) as error:
+            check_worker(directory, worker, trace_bytes)
+        except (RefusedError, RunDirectoryError) as error:
             reason = str(error).replace(f"{path}{os.sep}", "").removeprefix(f"{path}: ")
             raise RunDirectoryError(f"{archive}: {reason}; nothing was unpacked") from None
-        except (OSError, EOFError, zstandard.ZstdError, tarfile.TarError, ValueError) as error:
+        except UNREADABLE as error:
             raise RunDirectoryError(
                 f"{archive}: is no archive of a worker ({error}); nothing was unpacked"
             ) from None
@@ -120,114 +119,75 @@ def scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-class _RefusedError(Exception):
-    """An archive that nobody's `pack` has written."""
-
-
-class _Source:
-    """Reads exactly what is asked for, and no more than `most_bytes` in all."""
-
-    def __init__(self, stream: IO[bytes], most_bytes: int) -> None:
-        self._stream = stream
-        self._left = most_bytes
-
-    def blocks(self, size: int) -> Iterator[bytes]:
-        """Yield the next `size` bytes in blocks."""
-        self._left -= size
-        if self._left < 0:
-            raise _RefusedError("unpacks to more than is allowed")
-        while size:
-            block = self._stream.read(min(size, _BLOCK_BYTES))
-            if not block:
-                raise _RefusedError("is cut off")
-            size -= len(block)
-            yield block
-
-    def record(self) -> bytes:
-        """Read one record of the tar."""
-        return b"".join(self.blocks(_RECORD))
-
-
-def _decompressed(archive: Path, stream: IO[bytes]) -> IO[bytes]:
-    if not archive.name.endswith(".zst"):
-        return stream
-    reader: IO[bytes] = zstandard.ZstdDecompressor().stream_reader(stream)
-    return reader
-
-
-def _unpack(source: _Source, path: Path) -> str:
+def _unpack(source: Source, path: Path) -> str:
     """Write the members below `path`; give the name of the directory that they were in."""
     seen: dict[str, str] = {}
-    while (record := source.record()) != _END:
-        member = tarfile.TarInfo.frombuf(record, "utf-8", "strict")
+    for member, blocks in source.members():
         worker, name = _check_member(member, seen)
         seen[name] = worker
         with (path / name).open("xb") as sink:
-            for block in source.blocks(member.size):
-                sink.write(block)
-        for _ in source.blocks(-member.size % _RECORD):
-            pass
+            sink.writelines(blocks)
     if WORKER_MANIFEST not in seen:
-        raise _RefusedError(f"holds no {WORKER_MANIFEST}")
+        raise RefusedError(f"holds no {WORKER_MANIFEST}")
     return seen[WORKER_MANIFEST]
 
 
 def _check_member(member: tarfile.TarInfo, seen: dict[str, str]) -> tuple[str, str]:
-    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
-        raise _RefusedError(f"{member.name!r} is not a regular file")
     worker, _, name = member.name.partition("/")
     if not worker or name not in MEMBERS:
-        raise _RefusedError(f"{member.name!r} is no part of a worker's evidence")
+        raise RefusedError(f"{member.name!r} is no part of a worker's evidence")
     if name in seen:
-        raise _RefusedError(f"{member.name!r} is there twice")
+        raise RefusedError(f"{member.name!r} is there twice")
     if seen and worker not in seen.values():
-        raise _RefusedError(f"{member.name!r} is of another worker than the rest")
-    if member.size < 0:
-        raise _RefusedError(f"{member.name!r} has no size")
+        raise RefusedError(f"{member.name!r} is of another worker than the rest")
     return worker, name
 
 
-def _check(directory: WorkerDirectory, worker: str, trace_bytes: int) -> None:
-    """Check that all of it can be read later. Raises _RefusedError and RunDirectoryError."""
+def check_worker(directory: WorkerDirectory, worker: str, trace_bytes: int = TRACE_BYTES) -> None:
+    """Check that all of it can be read later. Raises RefusedError and RunDirectoryError."""
     manifest = directory.read_manifest()
     if manifest.worker != worker:
-        raise _RefusedError(f"calls itself {manifest.worker!r} in the directory {worker!r}")
+        raise RefusedError(f"calls itself {manifest.worker!r} in the directory {worker!r}")
     trace = directory.find_trace()
     if trace is not None:
-        _check_trace(trace, trace_bytes)
+        check_trace(trace, trace_bytes)
     for name, read in (
         (SIGHTINGS, directory.read_sightings),
         (NAMES, directory.read_names),
         (SOFTWARE, directory.read_software),
     ):
-        _check_log(name, read)
+        check_log(name, read)
 
 
-def _check_trace(trace: Path, trace_bytes: int) -> None:
+def check_trace(trace: Path, trace_bytes: int = TRACE_BYTES) -> None:
+    """Check that a trace can be unpacked, and to how much. Raises RefusedError."""
     size = 0
     with open_trace(trace) as stream:
-        while block := stream.read(_BLOCK_BYTES):
+        while block := stream.read(BLOCK_BYTES):
             size += len(block)
             if size > trace_bytes:
-                raise _RefusedError(f"its trace unpacks to more than {trace_bytes} bytes")
+                raise RefusedError(f"its trace unpacks to more than {trace_bytes} bytes")
 
 
-def _check_log(name: str, read: Callable[[], Iterator[Any]]) -> None:
+def check_log(name: str, read: Callable[[], Iterable[Any]]) -> None:
+    """Check that each record of a log is what readers rely on. Raises RefusedError."""
     try:
         for record in read():
             _check_record(name, record)
     except RecursionError:
-        raise _RefusedError(f"{name} is nested too deeply") from None
+        raise RefusedError(f"{name} is nested too deeply") from None
 
 
 def _check_record(name: str, record: Any) -> None:
     """Check that a record's values are of the declared types, which readers rely on."""
     for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
+        value, kind = getattr(record, field.name), str(field.type)
         if isinstance(value, Package):
             _check_record(name, value)
-        elif field.type == "int":
+        elif value is None and "None" in kind:
+            continue
+        elif kind.startswith("int"):
             if type(value) is not int or value not in _INTEGERS:
-                raise _RefusedError(f"{name}: {field.name} is not a number")
-        elif not isinstance(value, str) and (value is not None or "None" not in str(field.type)):
-            raise _RefusedError(f"{name}: {field.name} is not a text")
+                raise RefusedError(f"{name}: {field.name} is not a number")
+        elif not isinstance(value, str):
+            raise RefusedError(f"{name}: {field.name} is not a text")

@@ -20,10 +20,11 @@ TABLE, JSON, CSV = "table", "json", "csv"
 
 
 def store_option(command: F) -> F:
-    """Add `--store`: a name, a directory, or the URL of a server."""
+    """Add `--store`: a name, a directory, or the URL of a server; or `--from` an archive."""
     return click.option(
-        "--store", metavar="NAME|PATH|URL", shell_complete=complete_store,
-        help="Store to use (default: the project's own, or what `nbrepro store use` says).",
+        "--store", "--from", "store", metavar="NAME|PATH|URL", shell_complete=complete_store,
+        help="Store to use (default: the project's own, or what `nbrepro store use` says); or "
+        "an archive (run.nbrepro) or PROV-JSON file to ask without importing it.",
     )(command)  # fmt: skip
 
 

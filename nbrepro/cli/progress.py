@@ -30,6 +30,9 @@ class Shown(Protocol):
     def stage(self, name: str) -> None:
         """Hear what is being done besides running cells."""
 
+    def counted(self, what: str, done: int, of: int) -> None:
+        """Hear how many of how many things are done; `of` is 0 where nobody knows."""
+
 
 def open_progress(wanted: bool) -> AbstractContextManager[Shown]:
     """Open the display that fits standard error."""
@@ -51,6 +54,9 @@ class Silence:
         """Show nothing."""
 
     def stage(self, name: str) -> None:
+        """Show nothing."""
+
+    def counted(self, what: str, done: int, of: int) -> None:
         """Show nothing."""
 
 
@@ -76,6 +82,11 @@ class Lines:
     def stage(self, name: str) -> None:
         """Write what is being done."""
         click.echo(name, err=True)
+
+    def counted(self, what: str, done: int, of: int) -> None:
+        """Write what is being done when it begins."""
+        if done == 0:
+            click.echo(what, err=True)
 
 
 class Bar(AbstractContextManager["Bar"]):
@@ -122,6 +133,11 @@ class Bar(AbstractContextManager["Bar"]):
     def stage(self, name: str) -> None:
         """Show what is being done."""
         self._update(description=name)
+
+    def counted(self, what: str, done: int, of: int) -> None:
+        """Move the bar to what is done."""
+        assert self._progress is not None and self._task is not None
+        self._progress.update(self._task, description=what, completed=done, total=of or None)
 
     def _update(
         self, total: int | None = None, advance: int | None = None, description: str | None = None

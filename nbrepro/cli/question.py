@@ -194,7 +194,7 @@ def _cut(table: Table, limit: int | None) -> Table:
 def print_answer(table: Table, style: str, title: str = "answer") -> None:
     """Print the answer to any question."""
     if style in (DOT, SVG):
-        from nbrepro.cli.drawing import to_dot, to_svg
+        from nbrepro.export.drawing import to_dot, to_svg
 
         dot = to_dot(table, title)
         click.echo(dot if style == DOT else to_svg(dot), nl=False)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nbrepro.engines.clocks import Clock
-from nbrepro.engines.dask import dask_clocks, dask_tasks, dask_workers
+from nbrepro.engines.dask import DaskLog
 from nbrepro.engines.submits import Submit, read_submits
-from nbrepro.engines.taskvine import taskvine_clocks, taskvine_tasks
+from nbrepro.engines.taskvine import TaskVineLog
 from nbrepro.rundir import RunDirectory
 from nbrepro.tasks import EngineWorker, TaskRecord
 
-__all__ = ["Clock", "Submit", "read_clocks", "read_submits", "read_tasks", "read_workers"]
+__all__ = ["Clock", "Engines", "Submit", "read_clocks", "read_engines", "read_submits"]
 
 
-def read_tasks(directory: RunDirectory) -> list[TaskRecord]:
-    """Read the attempts at every task of the run, in order of engine, submission and attempt.
+class Engines(NamedTuple):
+    """The attempts at every task of a run, in order of engine, submission and attempt, and the
+    workers that the engines' clients told of, in order of address (TaskVine's are known by their
+    tasks and their directories)."""
 
-    Raises RunDirectoryError where the submit log is not one.
-    """
-    submits = read_submits(directory)
-    return [*taskvine_tasks(submits, directory), *dask_tasks(submits, directory)]
+    tasks: list[TaskRecord]
+    workers: list[EngineWorker]
 
 
-def read_workers(directory: RunDirectory) -> list[EngineWorker]:
-    """Read the workers that the engines' clients told of, in order of address.
-
-    TaskVine's are known by their tasks and their directories. Raises RunDirectoryError.
-    """
-    found = dask_workers(read_submits(directory), directory)
-    return [found[address] for address in sorted(found)]
+def read_engines(directory: RunDirectory) -> Engines:
+    """Read what the engines' clients did. Raises RunDirectoryError where that is no submit log."""
+    taskvine, dask = _follow(directory)
+    workers = [dask.workers[address] for address in sorted(dask.workers)]
+    return Engines([*taskvine.tasks(), *dask.tasks()], workers)
 
 
 def read_clocks(directory: RunDirectory) -> dict[str, tuple[str, Clock]]:
@@ -35,5 +35,13 @@ def read_clocks(directory: RunDirectory) -> dict[str, tuple[str, Clock]]:
 
     The keys are the workers' ids. Raises RunDirectoryError.
     """
-    submits = read_submits(directory)
-    return taskvine_clocks(submits, directory) | dask_clocks(submits)
+    taskvine, dask = _follow(directory)
+    return taskvine.clocks() | dask.clocks()
+
+
+def _follow(directory: RunDirectory) -> tuple[TaskVineLog, DaskLog]:
+    logs = TaskVineLog(directory), DaskLog(directory)
+    for submit in read_submits(directory):
+        for log in logs:
+            log.follow(submit)
+    return logs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nbrepro.engines.clocks import Clock, Exchange, measure_clock
@@ -26,57 +25,60 @@ class _Attempt:
     hidden: bool = False
 
 
-def dask_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskRecord]:
-    """Give the attempts at each key in order of submission; keys that never started have one.
+class DaskLog:
+    """What the submit log tells of Dask's tasks, once `follow` was given each event in order."""
 
-    Times are by the worker's clock. A status is `unknown` where the worker never told the end, and
-    `lost` where another attempt followed.
-    """
-    events = [submit for submit in submits if submit.engine == ENGINE]
-    workers = dask_workers(events, directory)
-    attempts: dict[str, list[_Attempt]] = defaultdict(list)
-    for submit in events:
-        _follow(submit, attempts)
-    return [
-        _record(attempt, number, workers)
-        for several in attempts.values()
-        for number, attempt in enumerate(_in_order(several), 1)
-    ]
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self._attempts: dict[str, list[_Attempt]] = defaultdict(list)
+        self._exchanges: dict[str, list[Exchange]] = defaultdict(list)
+        self._own: dict[str, str] = {}
+        self.workers: dict[str, EngineWorker] = {}
+        """The workers that the client ever saw, by address."""
 
+    def follow(self, submit: Submit) -> None:
+        """Note one event; what is not Dask's is passed over."""
+        if submit.engine != ENGINE:
+            return
+        fields = submit.fields
+        if submit.event == "workers":
+            self._note_workers(submit)
+        elif submit.event == "clock":
+            sent, there, answered = (fields[name] for name in ("sent", "there", "answered"))
+            exchange = Exchange(sent, there, there, answered)
+            self._exchanges[fields["worker"]].append(exchange)
+        else:
+            _follow(submit, self._attempts)
 
-def dask_workers(submits: Sequence[Submit], directory: RunDirectory) -> dict[str, EngineWorker]:
-    """Give the workers that the client ever saw, by address."""
-    found = {}
-    for submit in submits:
-        if submit.engine != ENGINE or submit.event != "workers":
-            continue
+    def tasks(self) -> list[TaskRecord]:
+        """Give the attempts at each key in order of submission; keys that never started have one.
+
+        Times are by the worker's clock. A status is `unknown` where the worker never told the end,
+        and `lost` where another attempt followed.
+        """
+        return [
+            _record(attempt, number, self.workers)
+            for several in self._attempts.values()
+            for number, attempt in enumerate(_in_order(several), 1)
+        ]
+
+    def clocks(self) -> dict[str, tuple[str, Clock]]:
+        """Give address and clock of the workers that have directories of their own, by id."""
+        return {
+            worker: (address, measure_clock(self._exchanges[address]))
+            for address, worker in self._own.items()
+            if worker
+        }
+
+    def _note_workers(self, submit: Submit) -> None:
         for address, said in submit.fields["workers"].items():
-            own = str(said.get("nbrepro_worker", ""))
-            observed = observed_by(directory, own, bool(said.get("traced")))
+            own = self._own[address] = str(said.get("nbrepro_worker", ""))
+            observed = observed_by(self._directory, own, bool(said.get("traced")))
             pid = int(said.get("pid") or 0)
             host = str(said.get("host", ""))
-            found[address] = EngineWorker(
+            self.workers[address] = EngineWorker(
                 own or address, ENGINE, address, host, pid, submit.at_ns, observed
             )
-    return found
-
-
-def dask_clocks(submits: Sequence[Submit]) -> dict[str, tuple[str, Clock]]:
-    """Give address and clock of the workers that have directories of their own, by their ids."""
-    exchanges: dict[str, list[Exchange]] = defaultdict(list)
-    own: dict[str, str] = {}
-    for submit in submits:
-        if submit.engine == ENGINE and submit.event == "clock":
-            sent, there, answered = (submit.fields[name] for name in ("sent", "there", "answered"))
-            exchanges[submit.fields["worker"]].append(Exchange(sent, there, there, answered))
-        elif submit.engine == ENGINE and submit.event == "workers":
-            for address, said in submit.fields["workers"].items():
-                own[address] = str(said.get("nbrepro_worker", ""))
-    return {
-        worker: (address, measure_clock(exchanges[address]))
-        for address, worker in own.items()
-        if worker
-    }
 
 
 def _follow(submit: Submit, attempts: dict[str, list[_Attempt]]) -> None:
@@ -98,7 +100,7 @@ def _follow(submit: Submit, attempts: dict[str, list[_Attempt]]) -> None:
             if attempt is not None:
                 attempt.hidden = True
         case _:
-            pass  # clients, workers, archives and problems are no tasks
+            pass  # clients, archives and problems are no tasks
 
 
 def _start(several: list[_Attempt], submit: Submit) -> None:

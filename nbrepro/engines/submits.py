@@ -6,6 +6,7 @@ Checked here is what the readers rely on; schemas/submits.schema.json says all o
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ _FIELDS: dict[tuple[str, str], dict[str, type]] = {
     ("", "collected"): {"worker": str},
     ("", "problem"): {"reason": str},
 }  # fmt: skip
+_COMMON: dict[str, type] = {"event": str, "engine": str, "at_ns": int, "execution": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +48,35 @@ class Submit:
     fields: dict[str, Any]
 
 
-def read_submits(directory: RunDirectory) -> list[Submit]:
+def read_submits(directory: RunDirectory) -> Iterator[Submit]:
     """Read the whole log in order; there is none where no engine was used.
 
     A torn last line is left out. Raises RunDirectoryError with place and reason.
     """
     path = directory.path / SUBMITS
     if not path.exists():
-        return []
-    found = []
+        return
     with path.open(encoding="utf-8") as log:
         for number, line in enumerate(log, 1):
             try:
-                found.append(parse_submit(json.loads(line)))
+                submit = parse_submit(json.loads(line))
             except (ValueError, TypeError, KeyError) as error:
                 if line.endswith("\n"):
                     raise RunDirectoryError(f"{path}:{number}: {error!r}") from None
-    return found
+            else:
+                yield submit
 
 
 def parse_submit(record: dict[str, Any]) -> Submit:
     """Check one event. Raises TypeError, KeyError or ValueError that names the field."""
     fields = dict(record)
-    common = {"event": str, "engine": str, "at_ns": int, "execution": int}
-    _check(fields, common)
+    _check(fields, _COMMON)
     event, engine = fields["event"], fields["engine"]
     expected = _FIELDS.get((engine, event)) or _FIELDS.get(("", event))
     if expected is None:
         raise ValueError(f"no event {event!r} of {engine!r} is known")
     _check(fields, expected)
-    words = {name: fields.pop(name) for name in common}
+    words = {name: fields.pop(name) for name in _COMMON}
     return Submit(**words, fields=fields)
 
 

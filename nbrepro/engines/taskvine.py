@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,42 +30,43 @@ class _Manager:
     minis: list[Submit] = field(default_factory=list)
     done: dict[int, Submit] = field(default_factory=dict)
     workers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    made: dict[str, list[str]] = field(default_factory=dict)
+    made: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def port(self) -> str:
         return self.name.rpartition(":")[2]
 
 
-def taskvine_tasks(submits: Sequence[Submit], directory: RunDirectory) -> list[TaskRecord]:
-    """Give the attempts at each task in order of number; tasks that never ran have one.
+class TaskVineLog:
+    """What the submit log tells of TaskVine's tasks, once `follow` was given each event in order.
 
     Times are by the manager's clock: from sending a task to a worker until it tells the end.
     """
-    return [r for manager in _managers(submits) for r in _records(manager, directory)]
 
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self._managers: dict[str, _Manager] = {}
 
-def taskvine_clocks(
-    submits: Sequence[Submit], directory: RunDirectory
-) -> dict[str, tuple[str, Clock]]:
-    """Give address and clock of the workers that have directories of their own, by their ids."""
-    found = {}
-    for manager in _managers(submits):
-        log = _read_transactions(manager, directory)
-        connections = {address: name for name, address in log.addresses.items()}
-        for address, said in manager.workers.items():
-            exchanges = log.exchanges.get(connections.get(address, ""), ())
-            found[str(said["nbrepro_worker"])] = (address, measure_clock(exchanges))
-    return found
-
-
-def _managers(submits: Sequence[Submit]) -> list[_Manager]:
-    managers: dict[str, _Manager] = {}
-    for submit in submits:
+    def follow(self, submit: Submit) -> None:
+        """Note one event; what is not TaskVine's is passed over."""
         if submit.engine == ENGINE and "manager" in submit.fields:
             name = submit.fields["manager"]
-            _follow(submit, managers.setdefault(name, _Manager(name)))
-    return list(managers.values())
+            _follow(submit, self._managers.setdefault(name, _Manager(name)))
+
+    def tasks(self) -> list[TaskRecord]:
+        """Give the attempts at each task in order of number; tasks that never ran have one."""
+        return [r for m in self._managers.values() for r in _records(m, self._directory)]
+
+    def clocks(self) -> dict[str, tuple[str, Clock]]:
+        """Give address and clock of the workers that have directories of their own, by id."""
+        found = {}
+        for manager in self._managers.values():
+            log = _read_transactions(manager, self._directory)
+            connections = {address: name for name, address in log.addresses.items()}
+            for address, said in manager.workers.items():
+                exchanges = log.exchanges.get(connections.get(address, ""), ())
+                found[str(said["nbrepro_worker"])] = (address, measure_clock(exchanges))
+        return found
 
 
 def _follow(submit: Submit, manager: _Manager) -> None:
@@ -99,35 +100,55 @@ def _records(manager: _Manager, directory: RunDirectory) -> Iterator[TaskRecord]
         for order, attempt in enumerate(tries[number] or [_untold(number, manager)], 1):
             record = _record(manager, directory, log, attempt, order)
             yield replace(record, engine=OWN_ENGINE) if own else record
-    yield from _mini_records(manager, directory)
+    yield from _mini_records(manager, directory, log)
 
 
-def _mini_records(manager: _Manager, directory: RunDirectory) -> Iterator[TaskRecord]:
+def _mini_records(
+    manager: _Manager, directory: RunDirectory, log: Transactions
+) -> Iterator[TaskRecord]:
     """Give what workers did to have files that tasks needed, for the cell that declared it."""
+    names = {address: name for name, address in log.addresses.items()}
     number = 0
-    for address, names in manager.made.items():
+    for address, minis in manager.made.items():
         said = manager.workers.get(address, {})
         own = str(said.get("nbrepro_worker", ""))
-        for order, name in enumerate(names, 1):
+        seen: Counter[str] = Counter()
+        for order, mini in enumerate(map(_mini, minis), 1):
             number += 1
-            declared = [submit for submit in manager.minis if submit.fields.get("source") == name]
-            cells = {submit.execution for submit in declared}
-            inputs = declared[0].fields["inputs"] if len(declared) == 1 else ()
+            started_ns = ended_ns = 0
+            if mini["status"] == "ok":
+                times = log.made.get((names.get(address, ""), mini["cache"]), [])
+                started_ns, ended_ns = dict(enumerate(times)).get(seen[mini["cache"]], (0, 0))
+                seen[mini["cache"]] += 1
+            execution, inputs = _declarer(manager, mini["source"])
             yield TaskRecord(
                 task=f"{manager.port}.mini.{number}",
                 engine=ENGINE,
-                function=name,
-                execution=cells.pop() if len(cells) == 1 else 0,
+                function=mini["source"],
+                execution=execution,
                 attempt=1,
                 worker=own or address,
                 host=str(said.get("host", "") or address.rpartition(":")[0]),
-                started_ns=0,
-                ended_ns=0,
-                status="unknown",
+                started_ns=started_ns,
+                ended_ns=ended_ns,
+                status=mini["status"],
                 inputs=_files(inputs, manager),
                 observed=observed_by(directory, own, traced=False),
                 sandbox=f"mini.{order}",
             )
+
+
+def _mini(said: str | dict[str, str]) -> dict[str, str]:
+    """Give what a log tells of a mini task; earlier versions told its source only."""
+    return said if isinstance(said, dict) else {"source": said, "cache": "", "status": "unknown"}
+
+
+def _declarer(manager: _Manager, source: str) -> tuple[int, Sequence[dict[str, str]]]:
+    """Give the one execution that declared a mini task, and the inputs; 0 and none if unsure."""
+    declared = [submit for submit in manager.minis if submit.fields.get("source") == source]
+    cells = {submit.execution for submit in declared}
+    inputs = declared[0].fields["inputs"] if len(declared) == 1 else ()
+    return (cells.pop() if len(cells) == 1 else 0), inputs
 
 
 def _read_transactions(manager: _Manager, directory: RunDirectory) -> Transactions:

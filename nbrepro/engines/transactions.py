@@ -30,14 +30,18 @@ class Try:
 @dataclass(slots=True)
 class Transactions:
     """All attempts in order, the address of each worker, and which tasks are instances of
-    libraries; `exchanges` are what tells of each worker's clock. `ignored` counts lines that are
-    of no such use."""
+    libraries; `exchanges` are what tells of each worker's clock. `made` gives start and end, ns by
+    the manager's clock, of how a worker got a file of its cache, by the worker and the file's name
+    there. `ignored` counts lines that are of no such use."""
 
     tries: list[Try] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     libraries: set[int] = field(default_factory=set)
     categories: dict[int, str] = field(default_factory=dict)
     exchanges: dict[str, list[Exchange]] = field(default_factory=lambda: defaultdict(list))
+    made: dict[tuple[str, str], list[tuple[int, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     ignored: int = 0
     _running: dict[int, Try] = field(default_factory=dict)
 
@@ -57,6 +61,8 @@ class Transactions:
         match subject, event:
             case "WORKER", "CONNECTION" if rest:
                 self.addresses[name] = rest[0]
+            case "WORKER", "CACHE_UPDATE" if len(rest) > 2:
+                self.made[name, rest[0]].append((at_ns - int(rest[2]) * 1000, at_ns))
             case "WORKER", "DISCONNECTION":
                 self._lose(name, at_ns)
             case "LIBRARY", "SENT":

@@ -54,7 +54,7 @@ class FileStatements:
         )
         if version.sha256:
             content = content_iri(version.sha256)
-            yield Node(content, "Content", {"sha256": version.sha256, "size": version.size})
+            yield Node(content, "Content", {"sha256": version.sha256})
             yield Edge("specializationOf", self._scribe.base + name, content)
         if version.revision_of:
             yield self._scribe.edge("wasRevisionOf", name, f"file/{version.revision_of}")
@@ -125,7 +125,6 @@ class FileStatements:
             "host": touch.host,
             "accesses": touch.accesses,
             "at": moment(touch.at_ns),
-            "line": touch.line,
             **filled(target=to_text(touch.target), task=touch.owner.task,
                       worker=touch.owner.worker),
             **({"undeclared": True} if self._declarations.is_undeclared(touch) else {}),

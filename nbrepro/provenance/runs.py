@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from nbrepro.model import Statement, Value
-from nbrepro.provenance.identity import digest_of, period, relative, segment
+from nbrepro.provenance.identity import digest_of, filled, period, relative, segment
 from nbrepro.provenance.scribe import ProcessRecord, Scribe
 from nbrepro.rundir import CellRecord, Host
 from nbrepro.vocabulary import to_text
@@ -49,6 +49,7 @@ class RunStatements:
             tracer=manifest.tracer.name,
             tracer_unseen=" ".join((*manifest.tracer.unseen, *manifest.notes)),
             parameters=json.dumps(manifest.parameters, sort_keys=True),
+            roots=json.dumps({n: to_text(p) for n, p in manifest.roots.items()}, sort_keys=True),
             notebook_sha256=manifest.notebook_sha256,
             source_digest=source,
             logical_key=key,
@@ -98,6 +99,7 @@ class RunStatements:
             error=record.error,
             **period(record.started_ns, record.ended_ns),
             processes=children,
+            **filled(outputs_digest=self._scribe.facts.outputs.get(record.execution, "")),
             logical_key=digest_of([_cell_key(record), self._ordinal(record)]),
             label=f"cell {record.position}",
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nbrepro.model import Edge, Node, Owner, Value
 from nbrepro.provenance.identity import segment
-from nbrepro.rundir import CellRecord, Manifest, WorkerManifest
+from nbrepro.rundir import CellRecord, EnvironmentRead, Manifest, WorkerManifest
 from nbrepro.tasks import TaskRecord
 from nbrepro.vocabulary import run_iri
 
@@ -27,7 +27,10 @@ class ProcessRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What the graph of one run is made of, besides its files."""
+    """What the graph of one run is made of, besides its files.
+
+    `outputs` holds, by execution, the digest of the normalised outputs that it left.
+    """
 
     manifest: Manifest
     cells: Sequence[CellRecord]
@@ -35,6 +38,8 @@ class RunFacts:
     counts: Mapping[str, int] = field(default_factory=dict)
     tasks: Sequence[TaskRecord] = ()
     workers: Sequence[WorkerManifest] = ()
+    environment: Sequence[EnvironmentRead] = ()
+    outputs: Mapping[int, str] = field(default_factory=dict)
 
 
 class Scribe:
@@ -51,7 +56,10 @@ class Scribe:
         return Node(self.base + name, kind, {"run": self.facts.manifest.run, **properties})
 
     def edge(self, relation: str, source: str, target: str, /, **properties: Value) -> Edge:
-        """Make a relationship between two nodes of the run, with a name of its own."""
+        """Make a relationship between two nodes of the run, with a name of its own where it has
+        properties: what says nothing more needs no qualified form."""
+        if not properties:
+            return self.plain(relation, source, target)
         self._edges += 1
         uid = f"{self.base}edge/{self._edges}"
         return Edge(relation, self.base + source, self.base + target, uid, properties)

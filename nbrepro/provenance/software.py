@@ -6,7 +6,7 @@ footprint share one node, and a second run in the same environment adds almost n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from nbrepro.model import Classification, Edge, Node, Package, Statement
@@ -23,6 +23,13 @@ class SoftwareUse(NamedTuple):
     package: Package | None
 
 
+class Footprint(NamedTuple):
+    """The software of an activity: each file by its digest, and the digest of them all."""
+
+    digest: str
+    members: Mapping[str, SoftwareUse]
+
+
 class Footprints:
     """The statements of a run's software; what several activities share is said once."""
 
@@ -30,10 +37,14 @@ class Footprints:
         self._digests: dict[SoftwareUse, str] = {}
         self._told: set[str] = set()
 
-    def statements(self, activity: str, uses: Sequence[SoftwareUse]) -> Iterator[Statement]:
-        """Describe the software that the activity with IRI `activity` opened."""
+    def footprint(self, uses: Iterable[SoftwareUse]) -> Footprint:
+        """Put files of software together to what an activity opened."""
         members = {self._digest(use): use for use in uses}
-        digest = digest_of(sorted(members))
+        return Footprint(digest_of(sorted(members)), members)
+
+    def statements(self, activity: str, footprint: Footprint) -> Iterator[Statement]:
+        """Describe the software that the activity with IRI `activity` opened."""
+        digest, members = footprint
         collection = footprint_iri(digest)
         if self._is_new(collection):
             yield Node(collection, "Footprint", {"digest": digest, "files": len(members)})

@@ -23,6 +23,7 @@ def check_location(location: str) -> None:
 def open_store(location: str | Path) -> Store:
     """Open the store at a path or URL; nothing is read or created before it is needed.
 
+    A file is an archive of a run, asked as a store of that one run.
     Raises StoreError where the URL names an engine that is not there.
     """
     match = _URL.fullmatch(str(location))
@@ -38,9 +39,22 @@ def open_store(location: str | Path) -> Store:
 
 # The engines are imported when one is opened: naming a store costs nothing to the others.
 def _oxigraph(path: str) -> Store:
+    if Path(path).is_file():
+        return _archived(Path(path))
     from nbrepro.stores.oxigraph import OxigraphStore
 
     return OxigraphStore(Path(path))
+
+
+def _archived(path: Path) -> Store:
+    from nbrepro.archives.reading import is_archive
+    from nbrepro.stores.archived import open_archived
+
+    if not is_archive(path):
+        raise StoreError(
+            f"{path}: is a file, but no archive of a run; give the directory of a store"
+        )
+    return open_archived(path)
 
 
 def _neo4j(url: str) -> Store:

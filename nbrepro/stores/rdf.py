@@ -1,5 +1,6 @@
 """Write statements as RDF: N-Quads lines in both forms of PROV-O, the same lines every time.
 
+Each statement is first given the form of `stores.forms`, which leaves out what would be said twice.
 A node becomes its types and its properties. An edge becomes the plain triple that paths follow
 (`source prov:used target`) and, where it has a uid and its relation a qualified form, that form
 too, with the edge's properties. An empty text stands for "unknown" and is not written.
@@ -8,13 +9,14 @@ too, with the edge's properties. An empty text stands for "unknown" and is not w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from math import isfinite
 from urllib.parse import quote
 
 from nbrepro.errors import StoreError
 from nbrepro.model import Edge, Node, Statement, Value
+from nbrepro.stores.forms import to_form
 from nbrepro.vocabulary import (
     KINDS,
     META_GRAPH,
@@ -37,6 +39,7 @@ _PLAIN_IRI = re.compile(
 _IRI_CHARACTERS = "-._~:/?#@!$&'()*+,;=%"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SPECIAL = re.compile(r'[\x00-\x1f"\\\x7f]')
+_UNESCAPED = re.compile(r"[ !#-\[\]-~]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -55,9 +58,11 @@ class RunWriter:
         self._graph = f" {iri(self.base)} .\n"
         self._shared = f" <{SHARED_GRAPH}> .\n"
         self.run_properties: Mapping[str, Value] = {}
+        self._roles: set[str] = set()
 
     def lines(self, statement: Statement) -> tuple[bool, list[str]]:
         """Give whether runs share a statement, and its N-Quads lines with their line ends."""
+        statement, role = to_form(statement)
         if isinstance(statement, Node):
             shared = KINDS[statement.kind].shared
             if statement.kind == "Run":
@@ -66,6 +71,9 @@ class RunWriter:
         else:
             shared = not statement.source.startswith(self.base)
             triples = _edge(statement)
+            if role is not None and role.uid not in self._roles:
+                self._roles.add(role.uid)
+                triples += _node(role)
         end = self._shared if shared else self._graph
         return shared, [triple + end for triple in triples]
 
@@ -97,11 +105,10 @@ def part_marker(node: Node, lines: list[str]) -> tuple[str, list[str]]:
     return last, [line for line in lines if marker not in line]
 
 
-def _node(node: Node) -> Iterator[str]:
+def _node(node: Node) -> list[str]:
     subject = iri(node.uid)
-    for types in _types(node.kind):
-        yield subject + types
-    yield from _properties(subject, node.properties)
+    types = [subject + types for types in _types(node.kind)]
+    return types + _properties(subject, node.properties)
 
 
 @lru_cache
@@ -110,23 +117,29 @@ def _types(kind: str) -> tuple[str, ...]:
     return tuple(f" {_TYPE} <{type_}>" for type_ in dict.fromkeys((PROV + base, *classes)))
 
 
-def _edge(edge: Edge) -> Iterator[str]:
+def _edge(edge: Edge) -> list[str]:
     relation = RELATIONS[edge.relation]
     source, target = iri(edge.source), iri(edge.target)
-    yield f"{source} <{relation.plain}> {target}"
-    if edge.uid and relation.qualified:
-        property_, type_, role = relation.qualified
-        subject = iri(edge.uid)
-        yield f"{source} <{property_}> {subject}"
-        yield f"{subject} {_TYPE} <{type_}>"
-        yield f"{subject} <{role}> {target}"
-        yield from _properties(subject, edge.properties)
+    plain = f"{source} <{relation.plain}> {target}"
+    if not (edge.uid and relation.qualified):
+        return [plain]
+    property_, type_, role = relation.qualified
+    subject = iri(edge.uid)
+    return [
+        plain,
+        f"{source} <{property_}> {subject}",
+        f"{subject} {_TYPE} <{type_}>",
+        f"{subject} <{role}> {target}",
+        *_properties(subject, edge.properties),
+    ]
 
 
-def _properties(subject: str, properties: Mapping[str, Value]) -> Iterator[str]:
-    for name, value in properties.items():
-        if value != "":
-            yield f"{subject} {_predicate(name)} {term(name, value)}"
+def _properties(subject: str, properties: Mapping[str, Value]) -> list[str]:
+    return [
+        f"{subject} {_predicate(name)} {term(name, value)}"
+        for name, value in properties.items()
+        if value != ""
+    ]
 
 
 @lru_cache(maxsize=256)
@@ -139,8 +152,9 @@ def term(name: str, value: Value) -> str:
     if isinstance(value, str):
         if name in REFERENCES:
             return iri(value)
-        text = f'"{escape(value)}"'
-        return f"{text}^^<{XSD}dateTime>" if name in TIMES else text
+        if name in TIMES:
+            return f'"{escape(value)}"^^<{XSD}dateTime>'
+        return f'"{escape(value)}"'
     if isinstance(value, bool):
         return f'"{str(value).lower()}"^^<{XSD}boolean>'
     if isinstance(value, int):
@@ -163,8 +177,9 @@ def literal_text(value: str) -> str:
 
 def escape(value: str) -> str:
     """Escape text for a literal between double quotes."""
-    value = literal_text(value)
-    return _SPECIAL.sub(_escaped, value) if _SPECIAL.search(value) else value
+    if _UNESCAPED.fullmatch(value):
+        return value
+    return _SPECIAL.sub(_escaped, literal_text(value))
 
 
 def _escaped(match: re.Match[str]) -> str:

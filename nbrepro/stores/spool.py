@@ -19,7 +19,8 @@ class Spool:
     """The lines of one run, in files without names that vanish with the process.
 
     A shared node is named by what it says, so the first to say it says it for all: it is complete
-    where its first type is in the store. Those type lines, `markers`, are written last.
+    where its first type is in the store. Those type lines, `markers`, are written last; those of
+    contents, of which only types are said, with the rest: there are as many as files.
     """
 
     def __init__(self, directory: Path, files: list[IO[bytes]], run: RunId, uuid: str) -> None:
@@ -28,6 +29,7 @@ class Spool:
         self._run = run
         self._lines, self._shared = files
         self._markers: dict[str, str] = {}
+        self._contents: set[str] = set()
         self.graph = ox.NamedNode(self._writer.base)
         self.statements = 0
 
@@ -53,7 +55,10 @@ class Spool:
                 continue
             shared, lines = self._writer.lines(statement)
             if shared and isinstance(statement, Node):
-                self._markers[iri(statement.uid)], lines = part_marker(statement, lines)
+                subject = iri(statement.uid)
+                self._markers[subject], lines = part_marker(statement, lines)
+                if statement.kind == "Content":
+                    self._contents.add(subject)
             self._write(self._shared if shared else self._lines, lines)
         check_described(self._run, self._writer.run_properties)
 
@@ -72,9 +77,11 @@ class Spool:
         }
         self._lines.seek(0, 2)
         self._lines.writelines(self._lacking_shared(store, known))
+        markers = {s: line for s, line in self._markers.items() if s not in known}
+        self._lines.writelines(line.encode() for s, line in markers.items() if s in self._contents)
         self._lines.seek(0)
-        markers = [line for subject, line in self._markers.items() if subject not in known]
-        last = markers + self._writer.bundle(self._run, self.statements)
+        rest = [line for s, line in markers.items() if s not in self._contents]
+        last = rest + self._writer.bundle(self._run, self.statements)
         return self._lines, "".join(last).encode()
 
     def _lacking_shared(self, store: ox.Store, known: set[str]) -> Iterator[bytes]:

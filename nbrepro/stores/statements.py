@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pyoxigraph as ox
 
 from nbrepro.model import Edge, Node, Statement, Value
+from nbrepro.stores.forms import from_form
 from nbrepro.stores.terms import CONVERSIONS
 from nbrepro.vocabulary import (
     KINDS,
@@ -56,8 +57,13 @@ class _Described:
 def read_statements(quads: Iterable[ox.Quad]) -> Iterator[Statement]:
     """Yield each statement once, nodes before edges, both sorted by what they name.
 
-    What no statement is written as (a stranger's triple) is not yielded.
+    The quads are those of a whole run. What no statement is written as (a stranger's triple) is
+    not yielded.
     """
+    yield from from_form(_written(quads))
+
+
+def _written(quads: Iterable[ox.Quad]) -> Iterator[Statement]:
     subjects: dict[str, _Described] = {}
     for quad in quads:
         if isinstance(quad.subject, ox.NamedNode):

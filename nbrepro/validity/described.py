@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 
 from nbrepro.model import Edge, Node, Statement, Value
+from nbrepro.stores.forms import to_form
 from nbrepro.vocabulary import KINDS, PROV, REFERENCES, RELATIONS, property_iri
 
 
@@ -47,7 +48,7 @@ class Described:
         self._out: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
         self._links: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         names: set[str] = set()
-        for statement in statements:
+        for statement in _in_rdf(statements):
             if isinstance(statement, Node):
                 self.nodes[statement.uid].append(statement)
             else:
@@ -130,6 +131,17 @@ class Described:
             for target in targets:
                 back[target][source] = None
         return lambda subject: [Iri(source) for source in back.get(subject, ())]
+
+
+def _in_rdf(statements: Iterable[Statement]) -> Iterable[Statement]:
+    """Give statements in the form that RDF has of them, each role once."""
+    roles: set[str] = set()
+    for given in statements:
+        statement, role = to_form(given)
+        yield statement
+        if role is not None and role.uid not in roles:
+            roles.add(role.uid)
+            yield role
 
 
 def _distinct(values: Iterable[Value]) -> Iterable[Value]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from nbrepro.validity.described import Described
-from nbrepro.vocabulary import NBR, PROV, RELATIONS
+from nbrepro.vocabulary import NBR, PROV, RELATIONS, content_iri
 
 
 def _other_digest(described: Described) -> Iterator[str]:
@@ -19,11 +19,10 @@ def _other_digest(described: Described) -> Iterator[str]:
     for subject in described.subjects_of(PROV + "specializationOf"):
         if NBR + "FileVersion" not in described.classes(subject):
             continue
-        own = set(digests(subject))
+        own = {content_iri(str(digest)) for digest in digests(subject)}
         for content in contents(subject):
-            for digest in digests(str(content)):
-                for _ in own - {digest}:
-                    yield subject
+            for _ in own - {str(content)}:
+                yield subject
 
 
 def _other_count(described: Described) -> Iterator[str]:
@@ -60,7 +59,7 @@ def _same_role(one: str, other: str) -> bool:
 
 
 QUERIES: Mapping[str, Callable[[Described], Iterator[str]]] = {
-    "d39bd588050be534": _other_digest,
+    "75d342f603a95b31": _other_digest,
     "90e317d371de61a5": _other_count,
     "5f091def35b1f399": _half_said,
 }

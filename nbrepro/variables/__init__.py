@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nbrepro.rundir import CellRecord
+from nbrepro.rundir import CellRecord, NamesView
 from nbrepro.variables.code import scan_cell
 from nbrepro.variables.flow import Flow
 from nbrepro.variables.held import EXACT, POSSIBLE
@@ -20,16 +20,23 @@ __all__ = [
 ]  # fmt: skip
 
 
-def find_needs(executions: Iterable[CellRecord]) -> dict[int, tuple[Need, ...]]:
+def find_needs(
+    executions: Iterable[CellRecord], views: Iterable[NamesView] = ()
+) -> dict[int, tuple[Need, ...]]:
     """Give what each execution needs of earlier ones through names and states.
 
-    `executions` are those of one kernel, in the order in which they ran, as the cell log has them.
-    Keys are their numbers. Nothing that is needed is left out; what may be needed is `possible`.
+    `executions` are those of one kernel, in the order in which they ran, as the cell log has them;
+    `views` what the kernel's names were at their ends, where that was recorded. Keys are the
+    executions' numbers. Nothing that is needed is left out; what may be needed is `possible`.
     """
     flow = Flow()
+    seen = {view.execution: view for view in views}
     return {
         record.execution: flow.execute(
-            record.execution, scan_cell(record.source), failed=record.status != "ok"
+            record.execution,
+            scan_cell(record.source),
+            failed=record.status != "ok",
+            view=seen.get(record.execution),
         )
         for record in executions
     }

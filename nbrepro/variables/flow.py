@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from nbrepro.rundir import NamesView
 from nbrepro.variables.calls import CallRules
 from nbrepro.variables.held import EXACT, POSSIBLE, Held, Makers, Why, merge_names
 from nbrepro.variables.needs import Need, NeedSet
@@ -29,6 +30,7 @@ from nbrepro.variables.operations import (
     Unknown,
     Value,
 )
+from nbrepro.variables.seeing import see_names, see_states
 from nbrepro.variables.states import STATES, broad_states, states_of_assignment
 
 _HISTORY = re.compile(r"_i{1,3}|_ih|_oh|_dh|In|Out|_i?\d+")
@@ -43,6 +45,7 @@ class Flow(CallRules):
         self.states: dict[str, dict[int, Why]] = {}
         self.modules: dict[str, dict[int, Why]] = {}
         self.unknown_binders: dict[int, Why] = {}
+        self.watched: frozenset[str] = frozenset()
         self.shown: list[int] = []
         self.earlier: list[int] = []
         self.execution = 0
@@ -50,16 +53,35 @@ class Flow(CallRules):
         self._running: set[Body] = set()
         self._objects = 0
         self._branches = 0
+        self._drawn: dict[str, list[Need]] = {}
         self._acts = False
 
-    def execute(self, execution: int, scanned: Scanned, failed: bool = False) -> tuple[Need, ...]:
-        """Interpret one execution and give what it needs; `failed` where it did not run whole."""
+    def execute(
+        self,
+        execution: int,
+        scanned: Scanned,
+        *,
+        failed: bool = False,
+        view: NamesView | None = None,
+    ) -> tuple[Need, ...]:
+        """Interpret one execution and give what it needs.
+
+        `failed` where it did not run whole; `view` is what the kernel's names were at its end.
+        """
         self.execution, self._needs, self._acts = execution, NeedSet({}), False
+        self._drawn.clear()
+        before = dict(self.names)
         operations: tuple[Operation, ...] = scanned.operations
         self.run((Branch((operations,)),) if failed else operations)
         if self._acts or scanned.shows:
             for state in broad_states():
-                self._read_state(state, "may depend on it")
+                self.read_state(state, "may depend on it")
+        if view is not None:
+            see_names(self, view, before)
+            see_states(self, view)
+        for needs in self._drawn.values():
+            for need in needs:
+                self._needs.add(need)
         if scanned.shows:
             self.shown.append(execution)
         self.earlier.append(execution)
@@ -145,12 +167,18 @@ class Flow(CallRules):
         if value.alias and source is not None and not source.deleted:
             self.names[name] = replace(source, binders={self.execution: why}, changes={})
             return
-        self._objects += 1
         may = frozenset[int]().union(*(one.reached for one in sources))
+        # A module is one object for all names: see `change_module`.
+        same = frozenset[int]() if value.module else frozenset({self.new_object()})
         self.names[name] = Held(
-            {self.execution: why}, {}, frozenset({self._objects}), may, bodies,
+            {self.execution: why}, {}, same, may, bodies,
             value.module, self.kind_of(value),
         )  # fmt: skip
+
+    def new_object(self) -> int:
+        """Give the number of an object that no name reaches yet."""
+        self._objects += 1
+        return self._objects
 
     # Changes
 
@@ -220,7 +248,7 @@ class Flow(CallRules):
         """Note that a state is read, changed or set."""
         drawn = STATES[name].drawn
         if mode == "read" or (mode == "change" and drawn):
-            self._read_state(name, how)
+            self.read_state(name, how)
         if mode == "read":
             return
         makers = self.states.setdefault(name, {})
@@ -228,12 +256,20 @@ class Flow(CallRules):
             makers.clear()
         makers[self.execution] = Why(POSSIBLE if mode == "change" else EXACT, how)
 
-    def _read_state(self, name: str, how: str) -> None:
+    def draws_not(self, name: str) -> None:
+        """Take back that the execution may have read a state: it left it as it was."""
+        self._drawn.pop(name, None)
+
+    def read_state(self, name: str, how: str) -> None:
         for execution, why in self.states.get(name, {}).items():
             if execution != self.execution:
                 reason = f"{why.reason} ({STATES[name].what})"
                 certainty = why.certainty if how != "may depend on it" else POSSIBLE
-                self._needs.add(Need(execution, (name,), certainty, reason, "state"))
+                need = Need(execution, (name,), certainty, reason, "state")
+                if STATES[name].drawn:
+                    self._drawn.setdefault(name, []).append(need)
+                else:
+                    self._needs.add(need)
 
     # What cannot be told
 

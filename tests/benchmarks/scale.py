@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -59,10 +59,13 @@ client.close()
 
 @dataclass
 class Taken:
-    """What an ingest took, and what it made; `repeated` statements said nothing new."""
+    """What an ingest took (CPU seconds, MB), and what it made; `repeated` said nothing new."""
 
-    seconds: float
-    memory_mb: float
+    walk_s: float
+    describe_s: float
+    load_s: float
+    peak_mb: float
+    peak_with_load_mb: float
     nodes: int
     edges: int
     own_edges: int
@@ -81,8 +84,6 @@ def record(folder: Path) -> Path:
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
     nbformat.write(notebook, folder / "tasks.ipynb")
     with separate_workers(folder, 1) as address:
-        import os
-
         words = [sys.executable, "-m", "nbrepro", "run", "tasks.ipynb", "--no-progress"]
         environment = os.environ | {"SCHEDULER": address}
         done = subprocess.run(
@@ -204,7 +205,6 @@ def ingest_here(run: Path) -> Taken:
     from nbrepro.model import Edge, Statement
     from nbrepro.rundir import RunDirectory
     from nbrepro.stores import open_store
-    from nbrepro.walk import observe_all
 
     edges: Counter[str] = Counter()
     nodes: Counter[str] = Counter()
@@ -230,19 +230,33 @@ def ingest_here(run: Path) -> Taken:
                 nodes[statement.kind] += 1
             yield statement
 
-    started = time.monotonic()
     evidence = Evidence(RunDirectory(run))
-    observed = observe_all(evidence.sources())
-    walked = time.monotonic()
+    graph = evidence.graph()
+    walked = spent()
+    described, peak = walked, 0.0
     with open_store(run.parent / "store") as store:
-        manifest = evidence.manifest
-        store.load(manifest.run, manifest.uuid, counted(evidence.statements(observed)))
-    seconds = time.monotonic() - started
-    sys.stderr.write(f"walked in {walked - started:.1f} s; {dict(nodes)} {dict(edges)}\n")
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF,
-                                                             resource.RUSAGE_CHILDREN))  # fmt: skip
+
+        def told() -> Iterator[Statement]:
+            nonlocal described, peak
+            yield from counted(graph.statements())
+            described, peak = spent(), peak_mb()
+
+        store.load(evidence.manifest.run, evidence.manifest.uuid, told())
+    sys.stderr.write(f"{dict(nodes)} {dict(edges)}\n")
     footprints = sum(edges[name] for name in SHARED)
-    return Taken(seconds, peak / 1024, nodes.total(), edges.total(), own, footprints, repeated)
+    return Taken(walked, described - walked, spent() - described, peak, peak_mb(), nodes.total(),
+                 edges.total(), own, footprints, repeated)  # fmt: skip
+
+
+def spent() -> float:
+    """Give the CPU seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+def peak_mb() -> float:
+    """Give the most memory that this process or a child has had."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(who).ru_maxrss for who in whose) / 1024
 
 
 def ingest_apart(run: Path) -> Taken:
@@ -279,7 +293,11 @@ def main() -> None:
         taken = measure(arguments.tasks, arguments.workers, Path(base).resolve())
     row = {
         "tasks": f"{arguments.tasks:,}", "workers": f"{arguments.workers}",
-        "ingest, s": f"{taken.seconds:.1f}", "peak memory, MB": f"{taken.memory_mb:.0f}",
+        "walk, CPU s": f"{taken.walk_s:.1f}",
+        "describe and spool, CPU s": f"{taken.describe_s:.1f}",
+        "load, CPU s": f"{taken.load_s:.1f}", "peak before the load, MB": f"{taken.peak_mb:.0f}",
+        "peak, MB": f"{taken.peak_with_load_mb:.0f}",
+        "statements": f"{taken.nodes + taken.edges + taken.repeated:,}",
         "nodes": f"{taken.nodes:,}", "edges": f"{taken.edges:,}",
         "own edges": f"{taken.own_edges:,}", "edges / own": f"{taken.edges / taken.own_edges:.2f}",
         "of footprints": f"{taken.footprint_edges / taken.edges:.1%}",

@@ -3,8 +3,8 @@
 This is the only part of nbrepro that runs inside the observed kernel, perhaps in an environment
 where nbrepro is not installed: the standard library is all it needs (Python >= 3.8). TRACE is
 empty unless this probe is the tracer itself; SUBMITS is the log of what distributed engines are
-given, empty for none. What the notebook can see of its process (sys.path, sys.argv, the
-environment, loaded modules) is as `python -m` makes it.
+given, empty for none, and beside it lies that of the environment. What the notebook can see of its
+process (sys.path, sys.argv, the environment, loaded modules) is as `python -m` makes it.
 """
 
 import os
@@ -28,7 +28,11 @@ def install(token, trace, log):
     imports = run_file("imports.py")[0]["PostImport"]()
     if trace:
         run_file("audit.py")[0]["install"](trace, marks, imports)
-    for part in ("cells.py", "pools.py", "aio.py"):
+    environment = log and os.path.join(os.path.dirname(log), "environment.jsonl")
+    end_cell = run_file("environ.py")[0]["install"](environment, marks)
+    view = run_file("variables.py")[0]["View"](log, run_file("reaching.py")[0]) if log else None
+    run_file("cells.py")[0]["install"](marks, imports, end_cell, view)
+    for part in ("pools.py", "aio.py"):
         run_file(part)[0]["install"](marks, imports)
     submits = run_file("submits.py")[0]["Submits"](log, marks)
     worker, source = run_file("dask_worker.py")

@@ -16,8 +16,10 @@ def quote(text):
 class Executions:
     """Counts the executions that the user asked for; code that a cell runs itself is part of it."""
 
-    def __init__(self, marks):
+    def __init__(self, marks, after, view=None):
         self.marks = marks
+        self.after = after
+        self.view = view
         self.count = 0
         self.cell = None
         self.running = []
@@ -32,17 +34,22 @@ class Executions:
         self.marks["mark"]("cell", "start", *self.cell)
         self.marks["here"].cell = self.cell
         self.marks["opened"].set(self.cell)
+        if self.view is not None:
+            self.view.start()
 
-    def end(self, result):
-        """Note that IPython ended with `result`."""
+    def end(self, result, shell=None):
+        """Note that IPython ended with `result`, and look at what that left in `shell`."""
         depth = self._depth(result)
         if depth is None:
             return
         del self.running[depth:]
         if not self.running:
+            self.after()
             self.marks["here"].cell = None
             self.marks["opened"].set(None)
             self.marks["mark"]("cell", "end", *self.cell)
+            if self.view is not None and shell is not None:
+                self.view.end(shell, self.count)
 
     def _depth(self, result):
         """Find which running code ended; None for blank code, whose start IPython does not tell.
@@ -59,9 +66,10 @@ class Executions:
         return None
 
 
-def install(marks, imports):
-    """Have every execution of a cell marked."""
-    executions = Executions(marks)
+def install(marks, imports, after, view=None):
+    """Have every execution of a cell marked; `after()` is called at the end of each, and `view`
+    looks at the names that it left."""
+    executions = Executions(marks, after, view)
 
     def observe(module):
         trigger = module.EventManager.trigger
@@ -71,7 +79,7 @@ def install(marks, imports):
                 executions.start(args[0])
             trigger(self, event, *args, **kwargs)
             if event == "post_run_cell":
-                executions.end(args[0] if args else None)
+                executions.end(args[0] if args else None, self.shell)
 
         module.EventManager.trigger = observed
 

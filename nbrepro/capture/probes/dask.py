@@ -3,7 +3,7 @@
 import os
 
 _ARCHIVE_BYTES = 256 << 20
-_DRAIN_S = 5
+_DRAIN_S = 20
 _COLLECT_S = 30
 _KEYS = 1000  # of a graph in one event
 
@@ -79,6 +79,7 @@ class Engine:
     def __init__(self, marks, submits, worker):
         self.marks, self.submits, self.worker = marks, submits, worker
         self.workers = {}
+        self.heard = {}  # of each worker, by its address: its report's stamp and the next number
         self.at_exit = False
 
     def cell(self):
@@ -112,6 +113,7 @@ class Engine:
             register = getattr(client, "register_plugin", None) or client.register_worker_plugin
             await register(plugin, name=plugin.name)
             self._await_exit()
+            await self._hear(client)
         except Exception as error:
             self.submits.problem("dask", "client start", error)
 
@@ -128,12 +130,17 @@ class Engine:
         self.submits.guarded("dask", "report", self._told, client, event)
 
     def _told(self, client, event):
-        _, message = event
-        self.read(message["worker"], message["records"])
+        self.read(event[1])
 
-    def read(self, address, records):
-        """Log a worker's records of this run."""
-        for root, execution, at_ns, kind, *words in records:
+    def read(self, told):
+        """Log a worker's records of this run that were not heard yet: some come twice."""
+        address, first = told["worker"], told["first"]
+        stamp, heard = self.heard.get(address, (told["stamp"], 0))
+        heard = heard if stamp == told["stamp"] else 0
+        if not told["records"] or first + len(told["records"]) <= heard:
+            return
+        self.heard[address] = told["stamp"], first + len(told["records"])
+        for root, execution, at_ns, kind, *words in told["records"][max(heard - first, 0) :]:
             if root == self.marks["ROOT"]:
                 act = getattr(self, "_read_" + kind)
                 act(address, (str(execution), ""), at_ns, *words)
@@ -167,11 +174,16 @@ class Engine:
     async def _drain(self, client):
         if not is_connected(client):
             return
+        await self._hear(client)
         await self._ask_time(client)
-        reports = await client._run(self._sent("report"), on_error="return")
-        for address, records in reports.items():
-            if isinstance(records, list):
-                self.read(address, records)
+
+    async def _hear(self, client):
+        """Ask for what workers told and is still on its way: replies may overtake it."""
+        ask = self._sent("report", dict(self.heard))
+        reports = await client._run(ask, on_error="return")
+        for told in reports.values():
+            if isinstance(told, dict):
+                self.read(told)
 
     async def _ask_time(self, client):
         """Ask the workers the time, which bounds how far their clocks are off this one."""

@@ -8,7 +8,7 @@ its cell, as (root of the run's marks, ordinal, cell id), in its annotations.
 import os
 import sys
 import time
-from _thread import _local  # not threading: this file is read before the notebook imports that
+from _thread import _local, allocate_lock  # not threading: this is read before it is imported
 
 SOURCE = ""  # the text of this file, set by whoever runs it
 STATE = "nbrepro.dask"  # the key under which it is found again, in sys's dictionary
@@ -21,6 +21,10 @@ ANNOTATION = "nbrepro"
 TOPIC = "nbrepro"
 _PAUSE_S = 0.1  # between two reports of one worker
 _LONGEST = 1500  # bytes of a key in a mark
+_KEPT = 20000  # records of a worker that can be asked for again
+_WALKED = 200  # parts of a task that are looked at for the functions in it
+# Whose functions Dask puts around those of a notebook.
+_PLUMBING = frozenset("cytoolz dask distributed functools numpy operator pandas tlz toolz".split())
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~")
 running = _local()
 reports = {}  # of each worker in this process, by its address
@@ -67,9 +71,6 @@ def mark(root, *words):
         return
 
 
-# The tasks' threads
-
-
 def observe_tasks(module):
     """Mark around what `distributed.worker` runs in a thread; tracebacks start below it."""
     import inspect
@@ -82,8 +83,7 @@ def observe_tasks(module):
     state_at, key_at = names.index("execution_state"), names.index("key")
 
     def observed(*arguments):
-        task = begin(arguments[state_at]["worker"], arguments[key_at])
-        status = "lost"
+        task, status = begin(arguments[state_at]["worker"], arguments[key_at], arguments[0]), "lost"
         try:
             message = run(*arguments)
             status = status_of(message)
@@ -104,12 +104,12 @@ def status_of(message):
     return "lost" if rescheduled else "failed"
 
 
-def begin(worker, key):
-    """Begin a task; None where no run asked for it."""
+def begin(worker, key, code):
+    """Begin a task that is to execute `code`; None where no run asked for it."""
     try:
         state = worker.state.tasks.get(key)
         cell = (getattr(state, "annotations", None) or {}).get(ANNOTATION)
-        return cell and Task(worker, key, tuple(cell))
+        return cell and Task(worker, key, tuple(cell), function_of(key, code))
     except Exception as error:
         print("nbrepro: task is not marked: %r" % error, file=sys.stderr)  # noqa: T201
 
@@ -117,7 +117,7 @@ def begin(worker, key):
 class Task:
     """A task that the present thread executes."""
 
-    def __init__(self, worker, key, cell):
+    def __init__(self, worker, key, cell, function):
         self.report, self.name, self.cell = reports.get(worker.address), name_of(key), cell
         self.marks = sys.__dict__.get("nbrepro.marks")  # in the kernel's own process
         self.address = quote(worker.address)
@@ -127,7 +127,7 @@ class Task:
             self.outside = self.marks["owner"]()
             self.marks["here"].cell = cell[1:]
         if self.report:
-            self.report.add(cell, "started", self.name, function_of(key))
+            self.report.add(cell, "started", self.name, function)
         mark(cell[0], "task", "start", cell[1], quote(self.name), self.address)
 
     def end(self, status):
@@ -140,42 +140,74 @@ class Task:
             self.marks["here"].cell = self.outside
 
 
-def function_of(key):
-    """Give the name that Dask groups tasks of one function by."""
+def function_of(key, code):
+    """Name the notebook's functions in a task; else as Dask groups tasks of one function."""
+    names = list(dict.fromkeys(own_functions(code)))
+    if names:
+        return "-".join(names[:5])
     from distributed.utils import key_split
 
     return str(key_split(key))
 
 
-# The worker
+def own_functions(code):
+    """Yield the names of the functions in a task (a node of Dask's graph) that are not Dask's."""
+    waiting, walked = [code], 0
+    while waiting and walked < _WALKED:
+        part, walked = waiting.pop(0), walked + 1
+        if isinstance(part, dict):
+            waiting += list(part.values())[:_WALKED]
+        elif isinstance(part, (list, tuple)):
+            waiting += part[:_WALKED]
+        elif home_of(type(part)) in ("dask", "functools") and hasattr(part, "func"):
+            waiting += [part.func, *getattr(part, "args", ())]
+        elif type(part).__name__ == "function" and home_of(part) not in _PLUMBING:
+            yield part.__name__.strip("<>")
+
+
+def home_of(thing):
+    """Give the top package of a class or function."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0]
 
 
 class Report:
-    """What happens on one worker, told to the clients now and then."""
+    """What happens on one worker, told to the clients now and then.
+
+    Records are numbered, so that a client can ask for those that it was told of and has not heard.
+    """
 
     def __init__(self, worker, loop):
+        from collections import deque
+
         self.worker, self.loop = worker, loop
-        self.pending = []
+        self.stamp = time.time_ns()  # another worker may have the address later
+        self.lock, self.kept = allocate_lock(), deque(maxlen=_KEPT)
+        self.count = self.told = 0
         self.waits = False
 
     def add(self, cell, *words):
         """Note something at this moment, from any thread."""
-        self.pending.append([cell[0], int(cell[1]), time.time_ns(), *words])
-        if not self.waits:
-            self.waits = True
+        with self.lock:
+            self.kept.append([cell[0], int(cell[1]), time.time_ns(), *words])
+            self.count += 1
+            waits, self.waits = self.waits, True
+        if not waits:
             self.loop.call_soon_threadsafe(self.loop.call_later, _PAUSE_S, self.tell)
 
     def tell(self):
-        """Send what is pending, in the thread of the event loop."""
-        records = self.take()
-        if records:
-            self.worker.log_event(TOPIC, {"worker": self.worker.address, "records": records})
+        """Send what was not told yet, in the thread of the event loop."""
+        told = self.since(self.told)
+        if told["records"]:
+            self.worker.log_event(TOPIC, told)
 
-    def take(self):
-        """Give what is pending, and forget it."""
-        self.waits = False
-        records, self.pending = self.pending, []
-        return records
+    def since(self, number):
+        """Give the records from a number on, as far as they are kept."""
+        with self.lock:
+            first = max(number, self.count - len(self.kept))
+            records = list(self.kept)[len(self.kept) - self.count + first :]
+            self.told, self.waits = self.count, False
+        address = self.worker.address
+        return {"worker": address, "stamp": self.stamp, "first": first, "records": records}
 
 
 def make_plugin(root):
@@ -196,7 +228,7 @@ def make_plugin(root):
             self.worker = worker
             mark(root, "worker", quote(worker.address), quote(str(worker.id)))
             self.report = observe_worker(worker)
-            self.report.pending.append([root, 0, time.time_ns(), "worker", describe(worker)])
+            self.report.add((root, 0), "worker", describe(worker))
             self.report.tell()
 
         def transition(self, key, start, finish, **details):
@@ -240,9 +272,9 @@ def is_traced():
     """Tell whether a tracer holds this process."""
     try:
         with open("/proc/self/status") as status:
-            words = dict(line.split(":", 1) for line in status)
-        return int(words["TracerPid"]) != 0
-    except (OSError, KeyError, ValueError):
+            found = [line.split()[1] for line in status if line.startswith("TracerPid:")]
+        return found not in ([], ["0"])
+    except OSError:
         return False
 
 
@@ -256,7 +288,8 @@ def follow(report, root, key, start, finish):
     if not reason:
         return
     if finish == "executing":
-        report.add(cell, "started", name_of(key), function_of(key))
+        function = function_of(key, getattr(state, "run_spec", None))
+        report.add(cell, "started", name_of(key), function)
         report.add(cell, "unobservable", name_of(key), reason)
     else:
         status = {"memory": "ok", "error": "failed"}.get(finish, "unknown")
@@ -276,16 +309,13 @@ def hidden(worker, state):
 
 
 def is_coroutine(worker, spec):
-    """Tell whether a task is a coroutine, in this version of Dask or an earlier one."""
+    """Tell whether a task is a coroutine."""
     if hasattr(spec, "is_coro"):
         return bool(spec.is_coro)
     import asyncio
 
     function = spec[0] if isinstance(spec, tuple) and spec else getattr(spec, "func", None)
     return asyncio.iscoroutinefunction(function)
-
-
-# The client
 
 
 def observe_graphs(client, current, told):
@@ -314,18 +344,16 @@ def annotated(message, cell):
     return dict(message, annotations=kind(dict(given or {}, **{ANNOTATION: tuple(cell)})))
 
 
-# Called by the client at the end
-
-
 async def now():
     """Give the time by this worker's clock, in ns since the epoch."""
     return time.time_ns()
 
 
-async def report(dask_worker):
-    """Give what a worker has not told yet."""
+async def report(heard, dask_worker):
+    """Give what a worker noted and the client has not `heard`: [stamp, number] by address."""
     found = reports.get(dask_worker.address)
-    return found.take() if found else []
+    stamp, number = heard.get(dask_worker.address, (0, 0))
+    return found and found.since(number if stamp == found.stamp else 0)
 
 
 async def collect(limit_bytes, timeout_s):
@@ -343,24 +371,21 @@ def pack(limit_bytes, timeout_s):
     program = os.environ.get("NBREPRO_COLLECT")
     if not program:
         return "its environment has no NBREPRO_COLLECT: it was not started by `nbrepro worker`"
+    quiet, said = subprocess.DEVNULL, subprocess.PIPE
     with tempfile.TemporaryDirectory(prefix="nbrepro-") as folder:
         path = os.path.join(folder, "archive.tar.zst")
+        words = [program, "-o", path]
         try:
             subprocess.run(
-                [program, "-o", path],
-                check=True,
-                timeout=timeout_s,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                words, check=True, timeout=timeout_s, stdin=quiet, stdout=quiet, stderr=said
             )
             if os.path.getsize(path) > limit_bytes:
                 return "its archive of %d bytes is too large" % os.path.getsize(path)
             with open(path, "rb") as stream:
                 return stream.read()
         except subprocess.CalledProcessError as error:
-            said = error.stderr.decode("utf-8", "replace").strip()[-500:]
-            return "collecting ended with %d: %s" % (error.returncode, said)
+            words = error.stderr.decode("utf-8", "replace").strip()[-500:]
+            return "collecting ended with %d: %s" % (error.returncode, words)
         except (OSError, subprocess.TimeoutExpired) as error:
             return "collecting failed: %s" % error
 
@@ -369,4 +394,4 @@ def function(name, *arguments):
     """Give a function of this file, with leading arguments."""
     import functools
 
-    return functools.partial(globals()[name], *arguments) if arguments else globals()[name]
+    return functools.partial(globals()[name], *arguments)

@@ -1,14 +1,14 @@
 """Read a TaskVine manager's own logs while it runs: which observed workers are there."""
 
 
-def matches(log, hint, pattern):
-    """Yield where a pattern is found in the lines of a log that have the text `hint`."""
+def matches(log, hints, pattern):
+    """Yield where a pattern is found in the lines of a log that have one of the texts `hints`."""
     import re
 
     search = re.compile(pattern).search
     with open(log, encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            match = hint in line and search(line)
+            match = any(hint in line for hint in hints) and search(line)
             if match:
                 yield match
 
@@ -18,7 +18,7 @@ def observed_workers(debug):
     said = r"rx from (\S+) \((\S+)\): feature nbrepro:(\S+)"
     return {
         match[2]: {"host": match[1], "nbrepro_worker": match[3]}
-        for match in matches(debug, "feature nbrepro:", said)
+        for match in matches(debug, ("feature nbrepro:",), said)
     }
 
 
@@ -44,7 +44,7 @@ def libraries_held(debug):
     """Give the names of the libraries that each worker has, by address, from the debug log."""
     told = r"tx to \S+ \((\S+)\): (task|provides_library|kill) (.+)"
     held, number = {}, {}
-    for match in matches(debug, "tx to ", told):
+    for match in matches(debug, ("tx to ",), told):
         address, word, value = match[1], match[2], match[3].strip()
         if word == "task":
             number[address] = value
@@ -58,9 +58,20 @@ def libraries_held(debug):
 def minis_sent(debug):
     """List what workers were told to make by mini tasks, in order, by address, from the debug log.
 
-    A worker numbers its mini tasks itself, from 1.
+    A worker numbers its mini tasks itself, from 1. Each has its `source`, the name of what it
+    makes in the worker's `cache`, and its `status`, `unknown` until the worker tells.
     """
-    sent = {}
-    for match in matches(debug, "mini_task", r"tx to \S+ \((\S+)\): mini_task (\S+)"):
-        sent.setdefault(match[1], []).append(match[2])
+    told = (
+        r"(?:tx to|rx from) \S+ \((\S+)\): (mini_task|cache-update|cache-invalid) (\S+)(?: (\S+))?"
+    )
+    sent, waiting = {}, {}
+    for match in matches(debug, ("mini_task", ": cache-"), told):
+        address, word, name, cache = match.groups()
+        if word == "mini_task":
+            mini = {"source": name, "cache": cache or "", "status": "unknown"}
+            sent.setdefault(address, []).append(mini)
+            waiting.setdefault((address, cache), []).append(mini)
+        elif waiting.get((address, name)):
+            mini = waiting[address, name].pop(0)
+            mini["status"] = "ok" if word == "cache-update" else "failed"
     return sent

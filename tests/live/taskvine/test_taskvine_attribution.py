@@ -140,6 +140,8 @@ def test_a_mini_task_is_of_the_cell_that_declares_it(open_hosts: OpenHosts):
     minis = {r["task"]: r for r in ask(opened, "tasks") if r["function"] == "cooked.txt"}
     assert {row["host"] for row in minis.values()} == {"w1", "w2", "w3"}
     assert {row["cell"] for row in minis.values()} == {told["cell"]}
+    assert {row["status"] for row in minis.values()} == {"ok"}
+    assert all(0 < row["seconds"] < 30 for row in minis.values())
     rows = [row for row in ask(opened, "data") if row["task"] in minis]
     assert {(row["mode"], row["path"]) for row in rows} == {("read", told["path"])}
     assert {row["task"] for row in rows} == set(minis)
