@@ -27,16 +27,13 @@ _HOMES = {
     "query": "question",
     "check": "check",
     "store": "stores",
-<<<<<<< HEAD
     "package": "packages",
     "replay": "packages",
     "verify": "packages",
     "inspect": "packages",
-=======
     "export": "exporting",
     "archive": "archives",
     "import": "archives",
->>>>>>> 301f8d4d4870fac0a008520e4a8e5f8fd79d3df0
     "ingest": "observe",
     "worker": "workers",
     "gather": "workers",

@@ -11,14 +11,15 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nbrepro import graph, ingest
+from nbrepro import ingest
+from nbrepro.classifier import Classifier, file_of
 from nbrepro.errors import NotFoundError
+from nbrepro.graph import assign_versions
 from nbrepro.model import Mode, Package, Role, Touch
 from nbrepro.packaging.needs import find_all_needs
-from nbrepro.provenance import RunFacts
 from nbrepro.roles import under
 from nbrepro.rundir import CellRecord, Manifest, RunDirectory
 from nbrepro.versions import VersionedTouch
@@ -108,16 +109,17 @@ class _Finder:
     def __init__(self, directory: RunDirectory) -> None:
         self._evidence = ingest.Evidence(directory)
         self._manifest = self._evidence.manifest
-        observed = observe_all(self._evidence.sources())
-        self._touches = touches_of(observed)
-        facts = RunFacts(self._manifest, self._evidence.cells, [], {}, [], [])
-        self._roles = graph.Classifier(facts, self._touches, self._evidence.software())
+        # Without a judge of software, so that every file is a touch with its owner.
+        sources = [replace(source, judge=None) for source in self._evidence.sources()]
+        self._touches = touches_of(observe_all(sources))
+        files, software = self._evidence.files(), self._evidence.software
+        self._roles = Classifier(self._manifest, self._touches, files, software)
         self._host = self._manifest.host.name
 
     def find(self, cell: int | None) -> Contents:
         contents = Contents(self._manifest, self._evidence.cells, self._python())
         every = [t for t in self._touches if self._is_own_file(t)]
-        versioned = graph.assign_versions(every, self._evidence.files())
+        versioned = assign_versions(every, self._evidence.files())
         contents.needs = find_all_needs(contents.cells, versioned)
         if cell is not None:
             contents.cells = choose_executions(contents.cells, contents.needs, cell)
@@ -125,7 +127,7 @@ class _Finder:
             self._touches = [t for t in self._touches if t.owner.execution in wanted]
             versioned = [one for one in versioned if one.touch.owner.execution in wanted]
         for touch in self._touches:
-            if graph.file_of(touch)[0] == self._host and self._roles.is_software(touch):
+            if file_of(touch)[0] == self._host and self._roles.is_software(touch):
                 self._add_software(contents, touch)
         made = {one.generated.number for one in versioned if one.generated}
         self._add_files(contents, versioned, made)
@@ -144,7 +146,7 @@ class _Finder:
         """Tell whether a touch is of a file of this machine that is no software."""
         return (
             touch.mode is not Mode.CONNECT
-            and graph.file_of(touch)[0] == self._host
+            and file_of(touch)[0] == self._host
             and not self._roles.is_software(touch)
         )
 
@@ -156,7 +158,7 @@ class _Finder:
         return self._manifest.kernel.executable
 
     def _add_software(self, contents: Contents, touch: Touch) -> None:
-        file = graph.file_of(touch)
+        file = file_of(touch)
         role = self._roles.role(file)
         if role.rule in _NOT_FILES or role.role is Role.DIRECTORY:
             return
@@ -178,7 +180,7 @@ class _Finder:
         self, contents: Contents, versioned: Sequence[VersionedTouch], made: set[int]
     ) -> None:
         for one in versioned:
-            file = graph.file_of(one.touch)
+            file = file_of(one.touch)
             role = self._roles.role(file)
             if one.generated is not None:
                 contents.made.add(one.generated.path)
@@ -225,7 +227,7 @@ class _Finder:
                     contents.add(item)
 
     def _is_listing(self, touch: Touch) -> bool:
-        file = graph.file_of(touch)
+        file = file_of(touch)
         directory = self._roles.role(file).role is Role.DIRECTORY
         return directory and file[0] == self._host and touch.mode is Mode.READ
 

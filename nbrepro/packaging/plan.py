@@ -144,21 +144,14 @@ def find_environment(directory: RunDirectory, python: str) -> dict[str, str]:
     found.setdefault("HOME", str(Path.home()))
     found.setdefault("LANG", "C.UTF-8")
     found.setdefault("PATH", os.defpath)
-    for record in _recorded(directory):
-        if record.get("state") == "set" and not is_secret_name(record["name"]):
-            found[record["name"]] = record["value"]
-        elif record.get("state") == "unset":
-            found.pop(record["name"], None)
+    for read in directory.read_environment():
+        if read.state == "set" and not is_secret_name(read.name):
+            found[read.name] = read.value
+        elif read.state == "unset":
+            found.pop(read.name, None)
     return dict(sorted(found.items()))
 
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a variable's name says that its value is secret."""
     return any(fnmatchcase(name.upper(), pattern) for pattern in _SECRET)
-
-
-def _recorded(directory: RunDirectory) -> list[dict[str, str]]:
-    path = directory.path / "environment.jsonl"
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
