@@ -30,7 +30,7 @@ MEDIA_TYPES = {
 FIXED_TIME = 946684800
 """The time of every entry: 2000-01-01, which archives of every kind can hold."""
 
-_LEVELS = {"gzip": 5, "zstd": 6}
+_LEVELS = {"gzip": 3, "zstd": 6}
 _CHUNK = 1 << 20
 
 
