@@ -33,11 +33,14 @@ def open_provenance(
 ) -> Provenance:
     """Open what was recorded: the store of the project around `path` (default: here), or `store`.
 
-    Raises NotFoundError where there is none, StoreError where it cannot be opened.
+    `store` may be a file too: an archive of a run, or PROV-JSON. Raises NotFoundError where there
+    is none, StoreError where it cannot be opened.
     """
     from nbrepro.stores import open_store
     from nbrepro.stores.names import locate
 
+    if store is not None and Path(store).is_file():
+        return Provenance(open_file(Path(store)), None, os.fspath(store))
     start = Path(path) if path is not None else Path.cwd()
     project = find_recorded(start)
     location = os.fspath(store) if store is not None else None
@@ -51,6 +54,20 @@ def open_provenance(
     if "://" not in location and not Path(location).exists():
         raise NotFoundError(f"{location}: no store here; run: nbrepro run NOTEBOOK")
     return Provenance(open_store(location), project, location)
+
+
+def open_file(path: Path) -> Store:
+    """Open an archive of a run, or a PROV-JSON file, as a store to be asked."""
+    from nbrepro.archives.reading import is_archive
+    from nbrepro.stores import open_store
+
+    if is_archive(path):
+        return open_store(path)
+    from nbrepro.export.foreign import read_foreign
+    from nbrepro.stores.archived import statement_store
+
+    told = read_foreign(path)
+    return statement_store(str(path), told.run, told.uuid, told.statements)
 
 
 def find_recorded(start: Path) -> Project | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nbrepro.config import RoleRule
-from nbrepro.footprints import TAKING, Judge, belongs_to_footprint
+from nbrepro.footprints import TAKING, Judge, Taken, belongs_to_footprint
 from nbrepro.model import Classification, Mode, Owner, Ownership, Package, Role, Sighting, Touch
 from nbrepro.roles import FileFacts, Places, classify
 from nbrepro.rundir import Manifest
@@ -75,8 +75,8 @@ class _Known:
 class Classifier:
     """Gives each file of a run its role, once.
 
-    `touches` are all of them in order of time; of software that is kept as sets, the first of each
-    file. Kinds that they do not tell are those of sightings.
+    `touches` are all of them in order of time, but those by later owners of software. Kinds that
+    they do not tell are those of sightings.
     """
 
     def __init__(
@@ -111,10 +111,11 @@ class Classifier:
         """Tell whether a touch goes into a footprint: software that was only taken in."""
         return touch.mode in TAKING and self._is_in_footprints(file_of(touch))
 
-    def misjudged(self, firsts: Iterable[Touch]) -> set[File]:
+    def misjudged(self, taken: Iterable[Taken]) -> set[File]:
         """Give the files that were taken for software too early: the run made them, or what others
         did to them shows that they are something else."""
-        files = {file_of(touch) for touch in firsts}
+        files = {(host, path) for host, paths in {(t.host, t.paths) for t in taken}
+                 for path in paths}  # fmt: skip
         return {f for f in files if self._known[f].made or not self._is_in_footprints(f)}
 
     def _is_in_footprints(self, file: File) -> bool:

@@ -1,8 +1,9 @@
 """Fold what owners take in of software to sets of files: no touch for each, as data has.
 
-Tasks open the same thousands of library files. Of a file that is surely software the graph tells
-only who took it in, so that of its accesses the first is kept, and for each owner the set of its
-files; equal sets are one. Memory grows with the files and the owners, not with their product.
+Tasks open the same thousands of library files. The first owner of a file has a touch of it, like of
+any other. Of a file that is surely software the graph tells only who took it in, so that of the
+later owners nothing is kept but the set of their files; equal sets are one. Memory grows with the
+files and with the owners, not with their product.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from nbrepro.config import RoleRule
-from nbrepro.model import SOFTWARE_ROLES, Access, Mode, Owner, Package, Role, Touch
+from nbrepro.model import SOFTWARE_ROLES, Access, Mode, Owner, Package, Role
 from nbrepro.roles import FileFacts, Places, classify, is_part_of_environment, under
 from nbrepro.sandboxes import split_sandbox
 
@@ -33,14 +34,6 @@ class Taken(NamedTuple):
     last_ns: int
     line: int
     paths: frozenset[str]
-
-
-@dataclass(slots=True)
-class Software:
-    """What one trace tells of software: who took it in, and the first touch of each file."""
-
-    taken: list[Taken] = field(default_factory=list)
-    firsts: list[Touch] = field(default_factory=list)
 
 
 class Judge:
@@ -65,15 +58,13 @@ class Judge:
         """Tell whether a path is software, be it run as a program or not."""
         if kind not in _KINDS or path in self._apart or split_sandbox(path) is not None:
             return False
-        package = self._packages.get(path)
-        return all(
-            belongs_to_footprint(
-                path,
-                classify(FileFacts(path, kind, package, run), self._places, self._own).role,
-                self._places,
-            )
-            for run in (False, True)
-        )
+        # Only a project's own file is another thing once it was run as a program.
+        ways = (False, True) if under(path, self._places.project) else (False,)
+        return all(self._belongs(FileFacts(path, kind, self._packages.get(path), w)) for w in ways)
+
+    def _belongs(self, file: FileFacts) -> bool:
+        role = classify(file, self._places, self._own).role
+        return belongs_to_footprint(file.path, role, self._places)
 
 
 def belongs_to_footprint(path: str, role: Role, places: Places) -> bool:
@@ -98,36 +89,35 @@ class FootprintFold:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._judged: dict[tuple[str, str], bool] = {}
+        self._first: dict[tuple[str, Mode, str], Owner] = {}
+        self._judged: dict[tuple[str, str], str] = {}
         self._changed: set[str] = set()
-        self._firsts: dict[tuple[Mode, str, str], Touch] = {}
         self._takings: dict[Owner, _Taking] = {}
         self._open: list[_Taking] = []
         self._equal: dict[frozenset[str], frozenset[str]] = {}
 
-    def takes(self, access: Access) -> bool:
-        """Tell whether an access of a resolved path belongs here; one that changes a file, or
-        follows a change, does not."""
-        path = access.path
-        if access.mode not in TAKING:
+    def take(self, access: Access, owner: Owner) -> bool:
+        """Take in an access of a resolved path by a later owner; tell whether it belongs here.
+
+        One that changes a file, or follows a change, does not.
+        """
+        path, mode, kind = access.path, access.mode, access.kind
+        if mode not in TAKING:
             self._changed.add(path)
             return False
-        key = (path, access.kind)
-        judged = self._judged.get(key)
-        if judged is None:
-            judged = self._judged[key] = self._judge.is_software(path, access.kind)
-        return judged and path not in self._changed
+        first = self._first.setdefault((path, mode, kind), owner)
+        if first == owner or path in self._changed:
+            return False
+        known = self._judged.get((path, kind))
+        if known is None:
+            known = path if self._judge.is_software(path, kind) else ""
+            self._judged[path, kind] = known
+        if known:
+            # Equal texts are one text.
+            self._add(owner, known, access.at_ns, access.line)
+        return bool(known)
 
-    def first(self, access: Access) -> Touch | None:
-        """Give the first touch of the access's file, if there was one."""
-        return self._firsts.get((access.mode, access.path, access.kind))
-
-    def begin(self, touch: Touch) -> None:
-        """Note the first touch of a file."""
-        self._firsts[touch.mode, touch.path, touch.kind] = touch
-
-    def add(self, owner: Owner, path: str, at_ns: int, line: int) -> None:
-        """Note that an owner took a file in."""
+    def _add(self, owner: Owner, path: str, at_ns: int, line: int) -> None:
         taking = self._takings.get(owner)
         if taking is None:
             taking = self._takings[owner] = _Taking(at_ns, at_ns, line)
@@ -153,11 +143,10 @@ class FootprintFold:
             taking.paths = self._equal.setdefault(paths, paths)
         self._open.clear()
 
-    def software(self, host: str) -> Software:
-        """Give what was collected."""
+    def taken(self, host: str) -> list[Taken]:
+        """Give what each later owner took in."""
         self._close()
-        taken = [
+        return [
             Taken(owner, host, t.at_ns, t.last_ns, t.line, frozenset(t.paths))
             for owner, t in self._takings.items()
         ]
-        return Software(taken, list(self._firsts.values()))

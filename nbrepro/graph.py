@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from heapq import merge
 
 from nbrepro.classifier import Classifier, File, HostFiles, HostSoftware, file_of
-from nbrepro.footprints import Software, Taken
+from nbrepro.footprints import Taken
 from nbrepro.model import (
     Mode,
     OwnedAccess,
@@ -35,7 +34,6 @@ from nbrepro.provenance import (
 from nbrepro.rundir import Host, Manifest, Tracer, WorkerManifest
 from nbrepro.sandboxes import Declarations
 from nbrepro.tasks import EngineWorker, TaskRecord
-from nbrepro.touches import order
 from nbrepro.versions import VersionedTouch, Versions
 
 
@@ -172,21 +170,18 @@ class Graph:
         touches: Sequence[Touch],
         hosts: Sequence[HostFiles],
         software: Sequence[HostSoftware],
-        taken: Software | None = None,
+        taken: Sequence[Taken] = (),
     ) -> None:
         self.facts = facts
         self._hosts = hosts
-        self._taken = taken or Software()
+        self._taken = taken
         self._declarations = Declarations(facts.tasks, facts.manifest.host.name)
         self._touches = list(self._declarations.map(touches))
-        every: Iterable[Touch] = self._touches
-        if self._taken.firsts:
-            every = merge(self._touches, sorted(self._taken.firsts, key=order), key=order)
-        self._roles = Classifier(facts.manifest, every, hosts, software)
+        self._roles = Classifier(facts.manifest, self._touches, hosts, software)
 
     def misjudged(self) -> set[File]:
         """Give the files that are no software although they were kept as such."""
-        return self._roles.misjudged(self._taken.firsts)
+        return self._roles.misjudged(self._taken)
 
     def statements(self) -> Iterator[Statement]:
         """Yield every statement of the run, nodes before the edges that need them. Call it once."""
@@ -207,7 +202,7 @@ class Graph:
                 files.append(touch)
         self._touches.clear()
         yield from _file_statements(describer, self._roles, assign_versions(files, self._hosts))
-        yield from footprints.statements(self._taken.taken)
+        yield from footprints.statements(self._taken)
 
 
 def assign_versions(touches: Sequence[Touch], hosts: Sequence[HostFiles]) -> list[VersionedTouch]:

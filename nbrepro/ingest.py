@@ -34,7 +34,6 @@ from nbrepro.walk import (
     read_events,
     read_owned,
     read_steps,
-    software_of,
     touches_of,
 )
 
@@ -151,11 +150,11 @@ class Evidence:
         return graph
 
     def _put_together(self, observed: Sequence[Observed]) -> Graph:
-        touches, software = touches_of(observed), software_of(observed)
+        touches, taken = touches_of(observed), [t for one in observed for t in one.taken]
         workers = [worker for _, worker in self.workers]
         tasks = all_tasks(
             [task for task in self.engines.tasks if task.task not in self._own_tasks],
-            chain(touches, software.taken),
+            chain(touches, taken),
             workers,
         )
         facts = RunFacts(
@@ -168,7 +167,7 @@ class Evidence:
             list(self.directory.read_environment()),
             read_outputs(self.directory, self.cells),
         )
-        return Graph(facts, touches, self.files(), self.software, software)
+        return Graph(facts, touches, self.files(), self.software, taken)
 
     @cached_property
     def _own_tasks(self) -> frozenset[str]:

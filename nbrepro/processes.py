@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from nbrepro.model import (
@@ -100,11 +101,14 @@ def steps(
     for event in events:
         if not isinstance(event, Event):
             continue
-        access = walk.open_plainly(event) if event[3] in _PLAIN else None
-        if access is not None:
-            yield access
-        else:
-            yield from walk.step(event)
+        if event[3] in _PLAIN:
+            if event[5][:1] == "-":
+                if walk.fails_plainly(event):
+                    continue
+            elif access := walk.open_plainly(event):
+                yield access
+                continue
+        yield from walk.step(event)
     yield from walk.finish()
 
 
@@ -122,6 +126,16 @@ class _Walk:
         self.held: dict[int, list[Event]] = {}
         self.directories: set[str] = set()
         self.started = False
+
+    def fails_plainly(self, event: Event) -> bool:
+        """Count an open that failed, as searches for modules do; tell whether it was one.
+
+        Says what `step` would say, but of marks and of threads that are not known yet.
+        """
+        if event[1] not in self.threads or MARKER in event[4]:
+            return False
+        _count(self.skipped.failed, _errno(event[5]))
+        return True
 
     def open_plainly(self, event: Event) -> Access | None:
         """Give a successful open of the commonest shape; None for all else.
@@ -266,8 +280,7 @@ class _Walk:
                     Mark(event.line, event.at_ns, event.tid, thread.group.process,
                          tuple(_decode_word(word) for word in words))
                 ]  # fmt: skip
-        parts = event.result.split(" ", 2)
-        _count(self.skipped.failed, parts[1] if len(parts) > 1 else parts[0])
+        _count(self.skipped.failed, _errno(event.result))
         return []
 
     def _see_cwd(self, args: str, place: _Place) -> None:
@@ -344,6 +357,13 @@ class _Walk:
             found.append(Birth(event.line, event.at_ns, caller, event.tid, True, process))
             found.append(_exit(event, thread, caller, "superseded"))
         return found
+
+
+@lru_cache(maxsize=1024)
+def _errno(result: str) -> str:
+    """Give the name of a failure, `ENOENT`, or `?` where the call's end is missing."""
+    parts = result.split(" ", 2)
+    return parts[1] if len(parts) > 1 else parts[0]
 
 
 def _count(counts: dict[str, int], reason: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -75,7 +75,14 @@ _CODE = frozenset((
 _CONFIG = frozenset((
     ".ini", ".cfg", ".conf", ".toml", ".properties", ".env",
 ))  # fmt: skip
-_CONFIG_NAMES = ("config.*", "settings.*", "*.config.*", ".*rc", "*rc.json", "environment.y*ml")
+_CONFIG_NAMES = re.compile(
+    "|".join(
+        map(
+            translate,
+            ("config.*", "settings.*", "*.config.*", ".*rc", "*rc.json", "environment.y*ml"),
+        )
+    )
+)
 _LIBRARY = frozenset((
     ".py", ".pyc", ".pyo", ".pyi", ".so", ".pyd", ".a", ".pth", ".egg-link",
 ))  # fmt: skip
@@ -88,6 +95,7 @@ _DATASET = frozenset((
 _DATASET_DIRECTORIES = ("data", "datasets", "dataset", "sample_data", "sampledata", "*_data")
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc", "/var/lib",
            "/run", "/opt", "/nix", "/snap", "/var/cache", "/var/log", "/boot")  # fmt: skip
+_BELOW_SYSTEM = tuple(place + "/" for place in _SYSTEM)
 _KERNEL_FILE_SYSTEMS = ("/proc", "/sys")
 _RUNTIME_PLACES = ("/.ipython/", "/.jupyter/", "/share/jupyter/", "/etc/jupyter/",
                    "/jupyter/runtime/", "/etc/ipython/", "/.ipynb_checkpoints/")  # fmt: skip
@@ -100,7 +108,9 @@ _ENGINE_PLACES = ("/vine-run-info/", "/dask-scratch-space/", "/dask-worker-space
 
 def under(path: str, place: str) -> bool:
     """Tell whether `path` is `place` or below it; nothing is below an empty place."""
-    return bool(place) and (path == place or path.startswith(place.rstrip("/") + "/"))
+    if not place or not path.startswith(place):
+        return False
+    return len(path) == len(place) or place[-1] == "/" or path[len(place)] == "/"
 
 
 def _name(path: str) -> str:
@@ -277,9 +287,8 @@ def _program(file: FileFacts, _: Places) -> bool:
 
 
 def _system_file(file: FileFacts, places: Places) -> bool:
-    return any(under(file.path, place) for place in _SYSTEM) and not under(
-        file.path, places.project
-    )
+    within = file.path in _SYSTEM or file.path.startswith(_BELOW_SYSTEM)
+    return within and not under(file.path, places.project)
 
 
 def _tool_of_user(file: FileFacts, _: Places) -> bool:
@@ -299,7 +308,7 @@ def _code(file: FileFacts, _: Places) -> bool:
 
 def _configuration(file: FileFacts, _: Places) -> bool:
     name = _name(file.path)
-    return _suffix(file.path) in _CONFIG or any(fnmatchcase(name, p) for p in _CONFIG_NAMES)
+    return _suffix(file.path) in _CONFIG or _CONFIG_NAMES.match(name) is not None
 
 
 def _directory(file: FileFacts, _: Places) -> bool:

@@ -25,13 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-import jsonschema
 import zstandard
-from jsonschema.exceptions import best_match
 
+from nbrepro.conformity import find_violation
 from nbrepro.errors import RunDirectoryError
 from nbrepro.model import Ownership, Package, RunId, Sighting
-from nbrepro.resources import find_resources
 
 SCHEMA = "nbrepro-run/1"
 WORKER_SCHEMA = "nbrepro-worker/1"
@@ -363,16 +361,14 @@ def _read_manifest(where: Path, schema_name: str, version: str, hint: str) -> di
         raise RunDirectoryError(f"{where.parent}: no {where.name}; {hint}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise RunDirectoryError(f"{where}: cannot be read ({error})") from None
-    schema = json.loads((find_resources("schemas") / schema_name).read_text())
     if isinstance(record, dict) and record.get("schema") not in (None, version):
         raise RunDirectoryError(
             f"{where}: schema {record['schema']!r} is not {version!r}; use the version of "
             "nbrepro that wrote it"
         )
-    # Not `validate`, which would check our own schema each time.
-    wrong = best_match(jsonschema.Draft202012Validator(schema).iter_errors(record))
+    wrong = find_violation(record, schema_name)
     if wrong is not None:
-        raise RunDirectoryError(f"{where}: {wrong.json_path}: {wrong.message}")
+        raise RunDirectoryError(f"{where}: {wrong.path}: {wrong.message}")
     tracer = record["tracer"] | {"unseen": tuple(record["tracer"]["unseen"])}
     shared = {"host": Host(**record["host"]), "tracer": Tracer(**tracer)}
     checked: dict[str, Any] = record | shared | {"notes": tuple(record["notes"])}

@@ -262,9 +262,17 @@ class Run:
         """List the files that carry results: data, settings and code, in order of path."""
         return sorted(self._flow.carriers)
 
+    def edges(self) -> Rows[EdgeRow]:
+        """List every edge between an execution, or its task, and a file version."""
+        return from_table(EdgeRow, self._ask("edges-of-run"))
+
     @cached_property
     def _flow(self) -> Flow:
-        return Flow(from_table(EdgeRow, self._ask("edges-of-run")))
+        return Flow(self.edges())
+
+    def software(self) -> Rows[SoftwareRow]:
+        """List the software files of every execution's footprint."""
+        return self._software
 
     @cached_property
     def _software(self) -> Rows[SoftwareRow]:

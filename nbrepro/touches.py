@@ -47,24 +47,13 @@ class TouchFold:
         access = self._resolve(owned.access)
         if self._offset_ns:
             access = access._replace(at_ns=access.at_ns + self._offset_ns)
-        if self._footprints is not None and self._footprints.takes(access):
-            self._take(self._footprints, owned, access, host)
+        if self._footprints is not None and self._footprints.take(access, owned.owner):
             return
         key = (owned.owner, access.mode, access.path, access.target)
         known = self._touches.get(key)
         self._touches[key] = (
             _first(owned, access, host) if known is None else _again(known, owned, access)
         )
-
-    def _take(
-        self, footprints: FootprintFold, owned: OwnedAccess, access: Access, host: str
-    ) -> None:
-        first = footprints.first(access)
-        if first is None:
-            first = _first(owned, access, host)
-            footprints.begin(first)
-        # The path of the first is the same text, and held once.
-        footprints.add(owned.owner, first.path, access.at_ns, access.line)
 
     def add_handle(self, use: HandleUse, cell: CellRecord, host: str) -> None:
         """Count a use of a handle from an earlier cell, unless the cell touched the file itself."""

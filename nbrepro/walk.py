@@ -21,7 +21,7 @@ from subprocess import PIPE
 from typing import IO
 
 from nbrepro.errors import TraceError
-from nbrepro.footprints import FootprintFold, Judge, Software
+from nbrepro.footprints import FootprintFold, Judge, Taken
 from nbrepro.graph import ProcessFold
 from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, Touch, Unparsed
 from nbrepro.owners import Attribution, Window, owned
@@ -72,7 +72,7 @@ class Observed:
     """What one trace tells, folded; the touches are in order of time."""
 
     touches: list[Touch]
-    software: Software
+    taken: list[Taken]
     processes: list[ProcessRecord]
     trace: Summary
     unattributed: int
@@ -118,8 +118,8 @@ def observe(source: Source) -> Observed:
             touches.add(item, source.host)
     cells = {cell.execution: cell for cell in source.cells}
     fold_handles(touches, source.handles, cells, source.host)
-    software = footprints.software(source.host) if footprints else Software()
-    return Observed(touches.touches(), software, processes.records(), summary, owners.unattributed)
+    taken = footprints.taken(source.host) if footprints else []
+    return Observed(touches.touches(), taken, processes.records(), summary, owners.unattributed)
 
 
 def observe_all(sources: Sequence[Source]) -> list[Observed]:
@@ -173,15 +173,6 @@ def _observe_apart(sources: Sequence[Source]) -> list[Observed]:
 def touches_of(observed: Iterable[Observed]) -> list[Touch]:
     """Give the touches of all traces in order of time."""
     return sorted((touch for one in observed for touch in one.touches), key=order)
-
-
-def software_of(observed: Iterable[Observed]) -> Software:
-    """Give the software of all traces."""
-    every = Software()
-    for one in observed:
-        every.taken += one.software.taken
-        every.firsts += one.software.firsts
-    return every
 
 
 def observe_piped() -> None:

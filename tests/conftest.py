@@ -18,6 +18,15 @@ from pathlib import Path
 
 import pytest
 
+LONG = (
+    "live/taskvine",
+    "live/dask",
+    "live/",
+    "test_notebooks.py",
+    "test_corpus.py",
+    "test_readme.py",
+)
+"""Where tests take longest: first, so that no process is left alone with one at the end."""
 REQUIRED = os.environ.get("NBREPRO_REQUIRE_LIVE") == "1"
 
 
@@ -58,6 +67,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests of one xdist_group share a server or a recorded run: they belong into one process.
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place_in_order)
+
+
+def _place_in_order(item: pytest.Item) -> int:
+    path = item.path.as_posix()
+    return next((place for place, part in enumerate(LONG) if f"/tests/{part}" in path), len(LONG))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

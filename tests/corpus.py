@@ -26,7 +26,6 @@ cell prints its own truth, so that the judge is never a reader of ours:
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -39,9 +38,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from commands import ask
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1"}
 CASES = Path(__file__).parent / "cases" / "notebooks"
 TIMEOUT_S = 150
 
@@ -160,7 +161,7 @@ class Workspace:
 
     def command(self, words: list[str], exit_code: int = 0) -> str:
         """Run a command in the folder, bounded in time; give its output, or say why it failed."""
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        environment = os.environ | ENVIRONMENT
         with subprocess.Popen(
             words, cwd=self.folder, env=environment, text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -176,11 +177,7 @@ class Workspace:
 
     def run_plain(self, case: Case) -> NotebookNode:
         """Execute the case without observation; give the executed notebook."""
-        path = self.prepare(case)
-        executed = self.base / "plain.ipynb"
-        order = ",".join(map(str, case.order))
-        self.command([sys.executable, __file__, str(path), str(executed), order])
-        return nbformat.read(executed, as_version=4)
+        return execute(self.prepare(case), case)
 
     def run_observed(self, case: Case) -> NotebookNode:
         """Execute the case under `nbrepro run`; give the executed notebook."""
@@ -193,35 +190,27 @@ class Workspace:
 
     def answer(self, *words: str) -> list[dict[str, Any]]:
         """Ask `nbrepro` with --json; give the rows."""
-        rows: list[dict[str, Any]] = json.loads(self.command([*NBREPRO, *words, "--json"]))
-        return rows
+        return ask(self.folder, *words)
 
 
 NBREPRO = [sys.executable, "-m", "nbrepro"]
 
 
-def execute(path: Path, executed: Path, order: tuple[int, ...]) -> None:
-    """Execute a notebook with nbclient alone, its code cells in `order`, errors kept as outputs."""
+def execute(path: Path, case: Case) -> NotebookNode:
+    """Execute a notebook with nbclient alone, in the case's order, errors kept as outputs."""
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
-    allow = "--allow-errors" in load_case(path.stem).options
-    client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=allow,
-                            resources={"metadata": {"path": str(path.parent)}})  # fmt: skip
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3",
+        allow_errors="--allow-errors" in case.options,
+        resources={"metadata": {"path": str(path.parent)}},
+    )  # fmt: skip
     code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    indices = [code[position - 1] for position in order] or range(len(notebook.cells))
-    with client.setup_kernel():
+    indices = [code[position - 1] for position in case.order] or range(len(notebook.cells))
+    with client.setup_kernel(env=os.environ | ENVIRONMENT):
         for index in indices:
             try:
                 client.execute_cell(notebook.cells[index], index)
-            except Exception as error:
-                print(error, file=sys.stderr)
-                break
-    nbformat.write(notebook, executed)
-
-
-if __name__ == "__main__":
-    notebook_path, executed_path, positions = sys.argv[1:4]
-    execute(
-        Path(notebook_path),
-        Path(executed_path),
-        tuple(map(int, filter(None, positions.split(",")))),
-    )
+            except Exception:
+                break  # it is an output of the cell
+    # As it is once it was saved and read again.
+    return nbformat.reads(nbformat.writes(notebook), as_version=4)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nbrepro import graph
 from nbrepro.classifier import judge_of
-from nbrepro.footprints import FootprintFold, Software
+from nbrepro.footprints import FootprintFold
 from nbrepro.model import (
     Access,
     Certainty,
@@ -45,8 +45,7 @@ def fold(accesses, footprints=None):
     touches = TouchFold(footprints=footprints)
     for access in accesses:
         touches.add(access, "h")
-    software = footprints.software("h") if footprints else Software()
-    return touches.touches(), software
+    return touches.touches(), footprints.taken("h") if footprints else []
 
 
 def describe(accesses):
@@ -54,8 +53,8 @@ def describe(accesses):
     facts = RunFacts(test_graph.MANIFEST, test_graph.CELLS, [], {})
     apart = set()
     for _ in range(2):
-        touches, software = fold(accesses, FootprintFold(judge(apart)))
-        made = graph.Graph(facts, touches, test_graph.HOSTS, test_graph.SOFTWARE, software)
+        touches, taken = fold(accesses, FootprintFold(judge(apart)))
+        made = graph.Graph(facts, touches, test_graph.HOSTS, test_graph.SOFTWARE, taken)
         apart = made.misjudged()
         if not apart:
             break
@@ -68,55 +67,53 @@ def describe_by_touches(accesses):
     return list(graph.statements(facts, touches, test_graph.HOSTS, test_graph.SOFTWARE))
 
 
-def test_owners_with_equal_software_share_one_set():
+def test_later_owners_with_equal_software_share_one_set():
     accesses = [owned(Owner(n), Mode.READ, 10 * n + m, path)
-                for n in (1, 2) for m, path in enumerate((LIBRARY, OTHER))]  # fmt: skip
-    touches, software = fold(accesses, FootprintFold(judge()))
-    assert touches == []
-    assert [(t.owner.execution, t.at_ns, t.last_ns) for t in software.taken] == [
-        (1, 10, 11),
-        (2, 20, 21),
-    ]
-    first, second = (taken.paths for taken in software.taken)
-    assert first == {LIBRARY, OTHER}
-    assert second is first
-    assert [(t.path, t.owner.execution) for t in software.firsts] == [(LIBRARY, 1), (OTHER, 1)]
+                for n in (1, 2, 3) for m, path in enumerate((LIBRARY, OTHER))]  # fmt: skip
+    touches, taken = fold(accesses, FootprintFold(judge()))
+    assert [(t.path, t.owner.execution) for t in touches] == [(LIBRARY, 1), (OTHER, 1)]
+    assert [(t.owner.execution, t.at_ns, t.last_ns) for t in taken] == [(2, 20, 21), (3, 30, 31)]
+    assert taken[0].paths == {LIBRARY, OTHER}
+    assert taken[1].paths is taken[0].paths
 
 
 def test_an_owner_that_comes_back_has_all_it_took():
-    many = [owned(Owner(n), Mode.READ, n, LIBRARY) for n in range(1, 2000)]
-    _, software = fold([*many, owned(Owner(1), Mode.READ, 5000, OTHER)], FootprintFold(judge()))
-    taken = {t.owner.execution: t.paths for t in software.taken}
-    assert taken[1] == {LIBRARY, OTHER}
-    assert taken[2] == {LIBRARY}
-    assert len({id(paths) for paths in taken.values()}) == 2
+    many = [owned(Owner(n), Mode.READ, n, path) for n in range(2000) for path in (LIBRARY, FOLDER)]
+    again = [owned(Owner(n), Mode.READ, 5000, OTHER) for n in (0, 1)]
+    _, taken = fold([*many, *again], FootprintFold(judge()))
+    paths = {t.owner.execution: t.paths for t in taken}
+    assert paths[1] == {LIBRARY, FOLDER, OTHER}
+    assert paths[2] == {LIBRARY, FOLDER}
+    assert len({id(one) for one in paths.values()}) == 2
 
 
 def test_data_and_what_changes_files_are_touches():
+    first = [owned(Owner(1), Mode.READ, 1, path) for path in (DATA, UNOWNED, OTHER, LIBRARY)]
     accesses = [
-        owned(Owner(1), Mode.READ, 1, DATA),
-        owned(Owner(1), Mode.READ, 2, UNOWNED),
-        owned(Owner(1), Mode.WRITE, 3, OTHER),
-        owned(Owner(1), Mode.READ, 4, OTHER),
-        owned(Owner(1), Mode.READ, 5, LIBRARY, kind="deleted"),
-        owned(Owner(1), Mode.READ, 6, FOLDER, kind="directory"),
+        owned(Owner(2), Mode.READ, 2, DATA),
+        owned(Owner(2), Mode.READ, 3, UNOWNED),
+        owned(Owner(2), Mode.WRITE, 4, OTHER),
+        owned(Owner(2), Mode.READ, 5, OTHER),
+        owned(Owner(2), Mode.READ, 6, LIBRARY, kind="deleted"),
+        owned(Owner(2), Mode.READ, 7, LIBRARY),
     ]
-    touches, software = fold(accesses, FootprintFold(judge()))
-    assert [t.at_ns for t in touches] == [1, 2, 3, 4, 5]
-    assert [taken.paths for taken in software.taken] == [{FOLDER}]
+    touches, taken = fold([*first, *accesses], FootprintFold(judge()))
+    assert [t.at_ns for t in touches] == [1, 1, 1, 1, 2, 3, 4, 5, 6]
+    assert [one.paths for one in taken] == [{LIBRARY}]
 
 
 def test_software_that_turns_out_to_be_none_is_told_and_left_apart():
     accesses = [
         owned(Owner(1), Mode.READ, 5, LIBRARY, kind="deleted"),
-        owned(Owner(2), Mode.READ, 6, LIBRARY),
+        owned(Owner(1), Mode.READ, 6, LIBRARY),
+        owned(Owner(2), Mode.READ, 7, LIBRARY),
     ]
     facts = RunFacts(test_graph.MANIFEST, test_graph.CELLS, [], {})
-    touches, software = fold(accesses, FootprintFold(judge()))
-    made = graph.Graph(facts, touches, [], test_graph.SOFTWARE, software)
+    touches, taken = fold(accesses, FootprintFold(judge()))
+    made = graph.Graph(facts, touches, [], test_graph.SOFTWARE, taken)
     assert made.misjudged() == {("h", LIBRARY)}
-    assert fold(accesses, FootprintFold(judge({("h", LIBRARY)})))[1].taken == []
-    assert fold(accesses, FootprintFold(judge({("g", LIBRARY)})))[1].taken != []
+    assert fold(accesses, FootprintFold(judge({("h", LIBRARY)})))[1] == []
+    assert fold(accesses, FootprintFold(judge({("g", LIBRARY)})))[1] != []
 
 
 ACCESSES = st.lists(
@@ -167,8 +164,8 @@ def held_bytes(folder: Path, tasks: int, files: int) -> int:
     tracemalloc.start()
     try:
         observed = observe(source)
-        assert len(observed.software.taken) == len(observed.touches) == tasks
-        assert len(observed.software.firsts) == files
+        assert len(observed.taken) == tasks - 1
+        assert len(observed.touches) == tasks + files
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

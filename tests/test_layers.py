@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "nbrepro"
 
 LAYERS = {
-    "words": "errors model tasks vocabulary resources config formats",
+    "words": "errors model tasks vocabulary resources conformity config formats",
     "readers": "rundir trace engines notebook archives",
     "inference": (
         "processes owners packages roles versions variables provenance touches graph sandboxes"
@@ -22,7 +22,7 @@ LAYERS = {
     "engines": "stores queries sparql_text",
     "acts": (
         "capture ingest dependencies compare export packaging deploy answers lineage doctor"
-        " references rows runs walk distributed validity produced"
+        " references rows runs slicing walk distributed validity produced"
     ),
     "faces": "cli jupyter ui __init__ __main__",
 }

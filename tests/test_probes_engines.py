@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 from urllib.parse import unquote
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
+from commands import ask
 from observing import Observed, observe, run_plainly, write_notebook
 
+from nbrepro.capture.kernel import BOOTSTRAP
+from nbrepro.cli.program import program
+from nbrepro.config import Project
 from nbrepro.engines import read_engines
+from nbrepro.ingest import ingest
 from nbrepro.resources import find_resources
 from nbrepro.rundir import SUBMITS
+from nbrepro.stores import open_store
 
 pytest.importorskip("distributed")
 
@@ -100,6 +109,17 @@ def test_tasks_are_marked_in_their_threads_and_nothing_else_changes(tmp_path, pr
         assert observed.outputs() == run_plainly(tmp_path / "small.ipynb")
 
 
+@pytest.mark.live
+def test_probes_of_engines_are_compiled_when_an_engine_is_imported(tmp_path):
+    loaded = "'nbrepro.dask' in __import__('sys').__dict__"
+    sources = [loaded, f"import dask\n{loaded}", f"from distributed import Client\n{loaded}"]
+    observed = observe(write_notebook(tmp_path, sources))
+    assert observed.outputs() == ["False", "False", "True"]
+    # What the import costs the cell is not said to be the cell's own.
+    probe = str(BOOTSTRAP.with_name("dask.py"))
+    assert observed.owners(probe) == [""]
+
+
 LATE = [
     "from distributed import Client, LocalCluster\n"
     "from distributed.worker import Worker\n"
@@ -108,7 +128,8 @@ LATE = [
     "Worker.log_event = later\n"
     "cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=False,"
     " dashboard_address=None)\nclient = Client(cluster)",
-    "def double(n): return 2 * n\n"
+    "from distributed import get_worker\n"
+    "def double(n):\n    open(f'{n}.txt', 'w').write(get_worker().address)\n    return 2 * n\n"
     "import time\nclient.gather(client.map(double, range(4))), time.sleep(0.3)",
     "other = Client(cluster)\nother.gather(other.map(double, range(4, 8)))\nother.close()",
     "client.close(); cluster.close()",
@@ -128,3 +149,16 @@ def test_what_a_slow_worker_tells_is_asked_for_and_logged_once(tmp_path):
     assert len(engines.workers) == 2
     assert all(task.observed and task.worker for task in tasks)
     assert not [e for e in events_of(observed) if e["event"] == "problem"]
+    check_workers_that_share_a_process(tmp_path, observed)
+
+
+def check_workers_that_share_a_process(folder, observed):
+    """Compare the workers of the rows with those that the tasks wrote into their files."""
+    with open_store(Project(folder).store) as store:
+        ingest(observed.directory, store)
+    rows = [row for row in ask(folder, "data") if row["mode"] == "write"]
+    assert len(rows) == 8
+    assert all(Path(row["path"]).read_text() == row["worker"] for row in rows)
+    with contextlib.chdir(folder):
+        said = CliRunner().invoke(program, ["tasks", "--undeclared"])
+    assert "are Dask's, which declare no files" in said.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pyshacl
 import pytest
@@ -176,3 +178,24 @@ def test_statements_that_contradict_each_other_do_not_conform(change, message):
     graph = graph_of(demo())
     change(graph)
     assert any(path.startswith(message) for _, path in violations(graph))
+
+
+@pytest.mark.parametrize("module", ["nbrepro.walk", "nbrepro.capture.collecting"])
+def test_what_starts_for_every_worker_loads_no_checker_of_schemas(module: str):
+    assert loaded(f"import {module}") == []
+
+
+def test_no_grammar_is_built_for_checking_our_schemas():
+    code = (
+        "from nbrepro.conformity import find_violation, skip_iri_grammar\n"
+        "skip_iri_grammar()\nassert find_violation({}, 'worker.schema.json')"
+    )
+    assert loaded(code) == ["jsonschema"]
+
+
+def loaded(code: str) -> list[str]:
+    """Execute code in a new interpreter; give which of the slow modules it loaded."""
+    code += "\nimport sys\nprint(*{'jsonschema', 'lark', 'rich', 'nbformat'} & set(sys.modules))"
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.split()

@@ -13,11 +13,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import jsonschema
-from jsonschema.exceptions import best_match
-
 from nbrepro.archives.tars import RefusedError
-from nbrepro.resources import find_resources
+from nbrepro.conformity import find_violation
 
 SCHEMA = "nbrepro-archive/1"
 CONTENTS = "archive.json"
@@ -75,10 +72,9 @@ def parse_contents(content: bytes) -> Contents:
             f"its schema {str(version)[:60]!r} is not {SCHEMA!r}: use the version of nbrepro "
             "that wrote it"
         )
-    schema = json.loads((find_resources("schemas") / "archive.schema.json").read_text())
-    wrong = best_match(jsonschema.Draft202012Validator(schema).iter_errors(record))
+    wrong = find_violation(record, "archive.schema.json")
     if wrong is not None:
-        raise RefusedError(f"{CONTENTS}: {wrong.json_path}: {wrong.message[:200]}")
+        raise RefusedError(f"{CONTENTS}: {wrong.path}: {wrong.message[:200]}")
     members = tuple(Member(**member) for member in record["members"])
     check_names(member.name for member in members)
     if not members or members[0].name != GRAPH:

@@ -27,6 +27,7 @@ from nbrepro.capture.archives import LIMIT_BYTES, TRACE, pack, scratch
 from nbrepro.capture.closing import find_writers
 from nbrepro.capture.digests import Digest, Digester, Look, Sightings, look_at
 from nbrepro.capture.survey import Names, Scope, resolved_names, survey
+from nbrepro.conformity import skip_iri_grammar
 from nbrepro.errors import ExitCode, NbreproError
 from nbrepro.rundir import (
     NAMES,
@@ -241,6 +242,7 @@ def collect_archive(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; failures are one sentence on stderr."""
+    skip_iri_grammar()
     parser = argparse.ArgumentParser("nbrepro.capture.collecting", description=__doc__)
     parser.add_argument("directory", type=Path, metavar="WORKERDIR")
     parser.add_argument("-o", dest="archive", type=Path, required=True, metavar="ARCHIVE.tar.zst")

@@ -9,6 +9,7 @@ import click
 
 from nbrepro.cli.exporting import find_evidence, open_output, say_written
 from nbrepro.cli.options import open_asked, run_argument, store_option
+from nbrepro.cli.printing import print_notes
 from nbrepro.cli.progress import open_progress
 from nbrepro.config import Project, find_project
 from nbrepro.errors import NotFoundError
@@ -50,18 +51,25 @@ def archive_command(run: str, output: str | None, redact: bool, store: str | Non
 @click.option("--replace", is_flag=True, help="Replace a run of the same id.")
 @store_option
 def import_command(file: Path, replace: bool, store: str | None) -> None:
-    """Bring the run in FILE, an archive, into the project here.
+    """Bring the run in FILE into the project here: an archive, or PROV-JSON of any tool.
 
-    What is not as the archive says of itself is refused, and leaves nothing behind.
+    An archive that is not as it says of itself is refused, and leaves nothing behind. What
+    PROV-JSON calls entities, activities and agents becomes files, tasks and workers of a run.
     """
-    from nbrepro.export.importing import import_archive
+    from nbrepro.archives.reading import is_archive
+    from nbrepro.export.importing import import_archive, import_document
     from nbrepro.stores import open_store
     from nbrepro.stores.names import locate
 
     if not file.is_file():
-        raise NotFoundError(f"{file}: no such file; give an archive (run.nbrepro)")
+        raise NotFoundError(f"{file}: no such file; give an archive (run.nbrepro) or PROV-JSON")
     project = find_project(Path.cwd()) or Project(Path.cwd().resolve())
     location = locate(store, project) or str(project.store)
     with open_progress(sys.stderr.isatty()) as progress, open_store(location) as target:
-        done = import_archive(file, project, target, replace=replace, say=progress.stage)
+        if is_archive(file):
+            done = import_archive(file, project, target, replace=replace, say=progress.stage)
+        else:
+            progress.stage("reading")
+            done = import_document(file, target, replace=replace)
+    print_notes(done.notes)
     click.echo(f"run {visible(done.run)}: {done.statements} statements; nbrepro show {done.run}")

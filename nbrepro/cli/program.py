@@ -21,6 +21,7 @@ _HOMES = {
     "tasks": "tasks",
     "workers": "tasks",
     "drift": "tasks",
+    "slice": "slicing",
     "why": "files",
     "lineage": "files",
     "impact": "files",

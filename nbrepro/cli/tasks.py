@@ -34,11 +34,20 @@ def tasks_command(
         who = f"cell {cell} of run {asked.id}" if cell else f"run {asked.id}"
         if undeclared:
             found = asked.undeclared(cell)
-            nothing = f"the tasks of {who} used what they declared, as far as they were observed"
+            nothing = _all_declared(who, {row.engine for row in asked.tasks(cell)})
             print_rows(found, style, input_columns(root), nothing)
             return
         rows = asked.tasks(cell)
     print_rows(rows, style, task_columns(), f"{who} sent no task to a worker")
+
+
+def _all_declared(who: str, engines: set[str | None]) -> str:
+    """Say why no input is undeclared; tasks of Dask declare none at all."""
+    if not engines:
+        return f"{who} sent no task to a worker"
+    if engines == {"dask"}:
+        return f"the tasks of {who} are Dask's, which declare no files: there is nothing to compare"
+    return f"the tasks of {who} used what they declared, as far as they were observed"
 
 
 def task_columns() -> list[Column]:

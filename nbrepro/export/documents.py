@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbrepro.errors import MachineError
+from nbrepro.export.provrecords import PERIOD
 from nbrepro.model import Edge, Node, Statement, Value
 from nbrepro.stores.rdf import literal_text
 from nbrepro.vocabulary import (
@@ -133,9 +134,18 @@ class _Writer:
             started, ended = (str(given.get(name, "")) or None for name in ("started", "ended"))
             self._document.activity(uid, started, ended, attributes)
         elif kind.base == "Agent":
-            self._document.agent(uid, attributes)
+            self._document.agent(uid, [*attributes, *self._period(given)])
         else:
-            self._document.entity(uid, attributes)
+            self._document.entity(uid, [*attributes, *self._period(given)])
+
+    def _period(self, properties: Mapping[str, Value]) -> Iterator[tuple[Any, Any]]:
+        """Give the times of what is no activity, as attributes."""
+        from prov.constants import XSD_DATETIME
+        from prov.model import Literal
+
+        for name, attribute in PERIOD.items():
+            if properties.get(name):
+                yield self.name(attribute), Literal(properties[name], XSD_DATETIME)
 
     def write_edge(self, edge: Edge) -> None:
         """Write a relation of PROV-DM; any other was written with its source."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +18,7 @@ from nbrepro.archives.tars import RefusedError
 from nbrepro.capture.archives import check_log, check_trace, check_worker, scratch
 from nbrepro.config import Project
 from nbrepro.errors import NotFoundError, RunDirectoryError, UsageError
+from nbrepro.export.foreign import read_foreign
 from nbrepro.model import RunId
 from nbrepro.rundir import CELLS, HANDLES, NAMES, SIGHTINGS, SOFTWARE, RunDirectory
 from nbrepro.stores.archived import graph_store
@@ -29,11 +30,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was imported: the run, its statements, and where its evidence is now, if any came."""
+    """What was imported: the run, its statements, where its evidence is now, if any came, and
+    sentences on what was not taken."""
 
     run: str
     statements: int
-    evidence: Path | None
+    evidence: Path | None = None
+    notes: Sequence[str] = ()
 
 
 def import_archive(
@@ -67,6 +70,15 @@ def import_archive(
         if unpacked:
             _put(folder, place)
     return Imported(run, count, place if unpacked else None)
+
+
+def import_document(path: Path, store: Store, *, replace: bool = False) -> Imported:
+    """Import PROV-JSON as a run; see `foreign`. Raises DocumentError, UsageError as above."""
+    told = read_foreign(path)
+    if not replace and _is_kept(store, told.run):
+        raise UsageError(f"run {told.run} is here already; give --replace to have it of {path}")
+    count = store.load(told.run, told.uuid, told.statements)
+    return Imported(told.run, count, notes=told.left)
 
 
 def _is_kept(store: Store, run: RunId) -> bool:

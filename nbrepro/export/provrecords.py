@@ -15,7 +15,7 @@ from nbrepro.export.extract import Extract
 from nbrepro.export.qnames import QNames
 from nbrepro.model import Edge, Node, Value
 from nbrepro.stores.rdf import literal_text
-from nbrepro.vocabulary import KINDS, PROV, RELATIONS
+from nbrepro.vocabulary import KINDS, NBR, PROV, RELATIONS
 
 NAME, TIME, TEXT = "xsd:QName", "time", ""
 """What a value may be besides a literal with a datatype of XML Schema."""
@@ -49,6 +49,8 @@ _ENDS = {
 """The relations of PROV-DM with the names of their ends."""
 
 _NAMELESS = frozenset({"specializationOf", "hadMember"})
+PERIOD = {"started": NBR + "started", "ended": NBR + "ended"}
+"""What these are called where they are no arguments: on agents and entities."""
 _FORMAL = frozenset({"started", "ended", "at", "plan"})
 """Properties that are arguments of their record."""
 _TIMED = frozenset({"used", "wasGeneratedBy", "wasInvalidatedBy"})
@@ -81,6 +83,13 @@ class ProvRecords:
     def _object(self, kind: str, node: Node) -> ProvRecord:
         given, arguments = node.properties, {}
         attributes = [*self._types_of(node.kind), *self._attributes(given)]
+        if kind != "activity":
+            # Only an activity has times for arguments.
+            attributes += [
+                (self.names.term(attribute), (str(given[name]), "xsd:dateTime"))
+                for name, attribute in PERIOD.items()
+                if given.get(name)
+            ]
         for relation, target in self._extract.attributes.get(node.uid, ()):
             attributes.append((self._relation_name(relation), (self.names.name(target), NAME)))
         if kind == "activity":

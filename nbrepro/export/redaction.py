@@ -32,6 +32,7 @@ _NO_PERSON = frozenset(
 )  # fmt: skip
 """Names of accounts that name nobody; below their homes the path is replaced all the same."""
 _NO_HOST = frozenset({"localhost", "unknown", "localhost.localdomain", ""})
+_DOMAIN = ".example"
 _SHORTEST_USER = 3
 """Shorter user names are replaced in the paths of homes only: as words they mean other things."""
 _NO_HOMES = frozenset({"/", "/tmp", "/usr", "/var", "/nonexistent", "/opt", "/srv", "/home"})  # noqa: S108
@@ -120,7 +121,7 @@ class Redactor:
         for number, host in enumerate(_grouped(private.hosts), 1):
             for name in host:
                 more = name.removeprefix(host[0])
-                domain = ".example" if more.startswith(".") else ""
+                domain = _DOMAIN if more.startswith(".") else ""
                 self._standins.setdefault(name.lower(), ("hosts", f"host{number}{domain}"))
         for name, standin in users.items():
             if len(name) >= _SHORTEST_USER and name.lower() not in _NO_PERSON:
@@ -138,7 +139,8 @@ class Redactor:
     @property
     def counts(self) -> dict[str, int]:
         """Count what is replaced, by sort: `users`, `homes`, `hosts`, `secrets`."""
-        found = Counter(sort for sort, _ in set(self._standins.values()))
+        told = {(sort, name.removesuffix(_DOMAIN)) for sort, name in self._standins.values()}
+        found = Counter(sort for sort, _ in told)
         return {sort: found[sort] for sort in ("users", "homes", "hosts", "secrets")}
 
     def text(self, text: str) -> str:

@@ -15,6 +15,7 @@ from nbrepro.archives.tars import RefusedError
 from nbrepro.errors import StoreError
 from nbrepro.model import RunId, Statement
 from nbrepro.stores.oxigraph import OxigraphStore
+from nbrepro.stores.rdf import RunWriter
 from nbrepro.vocabulary import META_GRAPH, NBR, SHARED_GRAPH, run_iri
 
 T = TypeVar("T")
@@ -86,3 +87,21 @@ def _load(store: ox.Store, graph: IO[bytes], contents: Contents) -> None:
     named = ox.Quad(run, ox.NamedNode(NBR + "run"), ox.Literal(contents.run), meta)
     if named not in noted or {quad.subject for quad in noted} != {run}:
         raise RefusedError(f"{GRAPH} does not note run {contents.run!r}, or others too")
+
+
+def statement_store(
+    location: str, run: RunId, uuid: str, statements: Iterable[Statement]
+) -> MemoryStore:
+    """Give the statements of one run as a store."""
+
+    def fill(store: ox.Store) -> None:
+        writer, count = RunWriter(uuid), 0
+        with tempfile.TemporaryFile() as lines:
+            for statement in statements:
+                count += 1
+                lines.writelines(line.encode() for line in writer.lines(statement)[1])
+            lines.writelines(line.encode() for line in writer.bundle(run, count))
+            lines.seek(0)
+            store.bulk_load(lines, ox.RdfFormat.N_QUADS)
+
+    return MemoryStore(location, fill)

@@ -116,12 +116,13 @@ def _properties(described: _Described) -> dict[str, Value]:
     found = {
         name: _value(value)
         for predicate, value in described.values
-        if (name := _name(predicate)) and isinstance(value, ox.Literal) != (name in REFERENCES)
+        if (name := property_name(predicate))
+        and isinstance(value, ox.Literal) != (name in REFERENCES)
     }
     return dict(sorted(found.items()))
 
 
-def _name(predicate: str) -> str:
+def property_name(predicate: str) -> str:
     """Give the snake_case name of a property, or an empty text where it is none of ours."""
     known = _NAMES.get(predicate)
     if known:

@@ -14,10 +14,10 @@ from nbrepro.model import Event
 from nbrepro.trace.strace import Joiner, Summary
 from nbrepro.trace.syscalls import CLONES
 
-_CLONE = re.compile(rb"^[0-9]+ +[0-9.]+ (?:<\.\.\. )?(?:clone3?|v?fork)\b.*", re.MULTILINE)
+_CLONE = re.compile(rb"[0-9]+ +[0-9.]+ (?:<\.\.\. )?(?:clone3?|v?fork)\b.*")
 _PID = re.compile("[0-9]{1,10}")
 _HINTS = (b" clone", b"fork(", b"fork resumed")
-"""Most blocks hold none of these, and are passed over at the speed of a substring search."""
+"""Most lines hold none of these, and are passed over at the speed of a substring search."""
 
 
 class Origin(NamedTuple):
@@ -43,11 +43,10 @@ def births(lines: Iterable[bytes]) -> Births:
     found: Births = {}
     before, stripped = 0, True
     for block in filter(None, lines):
-        if any(hint in block for hint in _HINTS):
-            for number, line in _find_clones(block):
-                for value in joiner.join(before + number, line):
-                    if isinstance(value, Event):
-                        _add(found, value)
+        for number, line in _find_clones(block):
+            for value in joiner.join(before + number, line):
+                if isinstance(value, Event):
+                    _add(found, value)
         newlines = block.count(b"\n")
         stripped = stripped and not newlines
         before += newlines or stripped
@@ -57,11 +56,22 @@ def births(lines: Iterable[bytes]) -> Births:
 
 
 def _find_clones(block: bytes) -> Iterator[tuple[int, str]]:
+    """Yield the lines that may tell of a creation, with their numbers in the block."""
+    starts = {block.rfind(b"\n", 0, at) + 1 for hint in _HINTS for at in _places(block, hint)}
     number, position = 1, 0
-    for match in _CLONE.finditer(block):
-        number += block.count(b"\n", position, match.start())
-        position = match.start()
-        yield number, match[0].decode("utf-8", "surrogateescape")
+    for start in sorted(starts):
+        match = _CLONE.match(block, start)
+        if match is not None:
+            number += block.count(b"\n", position, start)
+            position = start
+            yield number, match[0].decode("utf-8", "surrogateescape")
+
+
+def _places(block: bytes, hint: bytes) -> Iterator[int]:
+    at = block.find(hint)
+    while at >= 0:
+        yield at
+        at = block.find(hint, at + 1)
 
 
 def _add(found: Births, event: Event) -> None:

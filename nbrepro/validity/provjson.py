@@ -27,17 +27,28 @@ _QUALIFIED = ("QName", "QUALIFIED_NAME", "anyURI", "InternationalizedURI")
 
 @dataclass(slots=True)
 class Document:
-    """The records of a document, by bundle: the document's own are under the empty name."""
+    """The records of a document, by bundle: the document's own are under the empty name.
+
+    Where it was `asked` for, `attributes` holds what is said besides of each record, by its place
+    in `bundles`: pairs of an attribute's IRI and a value of JSON; and `written` the names as they
+    are written, by their IRIs.
+    """
 
     bundles: dict[str, list[Record]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
+    asked: bool = False
+    attributes: dict[str, list[list[tuple[str, Any]]]] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(map(len, self.bundles.values()))
 
 
-def read_document(path: Path) -> Document:
-    """Read a PROV-JSON file. Raises DocumentError where it cannot be read or is none."""
+def read_document(path: Path, *, attributes: bool = False) -> Document:
+    """Read a PROV-JSON file; with `attributes`, also what the checks do not need.
+
+    Raises DocumentError where it cannot be read or is none.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT_BYTES + 1)
@@ -47,10 +58,12 @@ def read_document(path: Path) -> Document:
         raise DocumentError(
             f"{path}: is larger than {LIMIT_BYTES >> 20} MiB; check its bundles one by one"
         )
-    return parse_document(content, str(path))
+    return parse_document(content, str(path), attributes=attributes)
 
 
-def parse_document(content: bytes | str, name: str = "the document") -> Document:
+def parse_document(
+    content: bytes | str, name: str = "the document", *, attributes: bool = False
+) -> Document:
     """Parse PROV-JSON. Raises DocumentError where it is none; see the module for the rest."""
     repeated: Counter[str] = Counter()
     try:
@@ -61,7 +74,7 @@ def parse_document(content: bytes | str, name: str = "the document") -> Document
         raise DocumentError(f"{name}: is not JSON ({error})") from None
     if not isinstance(whole, dict):
         raise DocumentError(f"{name}: is not PROV-JSON: its outermost value is no object")
-    document = Document()
+    document = Document(asked=attributes)
     for key in sorted(repeated):
         document.unread.append(f"{key!r} is given twice in one object: both were read")
     _Instance(document, "", {}).read(whole)
@@ -154,6 +167,27 @@ class _Instance:
         for last in values[-1] if values else [""]:
             arguments = (*(one[0] for one in values[:-1]), last) if values else ()
             yield Record(kind, self._name(uid), arguments, types)
+            if self._document.asked:
+                self._keep_attributes(kind, content)
+
+    def _keep_attributes(self, kind: str, content: Mapping[str, Any]) -> None:
+        formal = {"prov:" + argument.name for argument in SIGNATURES[kind]}
+        self._document.attributes.setdefault(self._bundle, []).append(
+            [
+                (self._name(name), self._resolved(value))
+                for name, values in content.items()
+                if name not in formal
+                for value in _listed(values)
+            ]
+        )
+
+    def _resolved(self, value: Any) -> Any:
+        """Give a value with full IRIs where it is a qualified name."""
+        if isinstance(value, dict):
+            datatype = str(value.get("type", "")).rpartition(":")[2]
+            if datatype in _QUALIFIED and isinstance(value.get("$"), str):
+                return {**value, "$": self._type(value)}
+        return value
 
     def _text(self, value: Any, is_time: bool) -> str | None:
         if isinstance(value, dict):
@@ -187,6 +221,8 @@ class _Instance:
                 shown = "no default namespace" if prefix == "default" else f"no prefix {prefix!r}"
                 self._leave(f"{text!r}: {shown} is declared; the name was taken as it is")
             return text
+        if self._document.asked:
+            self._document.written.setdefault(namespace + local, text)
         return namespace + local
 
     def _leave(self, reason: str) -> None:

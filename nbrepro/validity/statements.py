@@ -23,6 +23,14 @@ def records(statements: Iterable[Statement]) -> Iterator[Record]:
                 yield found
 
 
+def is_told(statements: Iterable[Statement]) -> bool:
+    """Tell whether a run was imported from a document of another tool: nothing was observed."""
+    return any(
+        isinstance(one, Node) and one.kind == "Run" and one.properties.get("status") == "imported"
+        for one in statements
+    )
+
+
 def _object(node: Node) -> Record:
     base, types = _kind(node.kind)
     if base == "activity":

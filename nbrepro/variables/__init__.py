@@ -30,6 +30,8 @@ def find_needs(
     executions' numbers. Nothing that is needed is left out; what may be needed is `possible`.
     """
     flow = Flow()
+    every = list(executions)
+    flow.counts = {one.execution_count: one.execution for one in every if one.execution_count}
     seen = {view.execution: view for view in views}
     return {
         record.execution: flow.execute(
@@ -38,5 +40,5 @@ def find_needs(
             failed=record.status != "ok",
             view=seen.get(record.execution),
         )
-        for record in executions
+        for record in every
     }

@@ -110,6 +110,9 @@ class Expressions:
         return Value(base.names, base.bodies, path=path)
 
     def _subscript(self, node: ast.Subscript) -> Value:
+        match node:
+            case ast.Subscript(value=ast.Name(id="Out"), slice=ast.Constant(value=int(number))):
+                return self.read(ast.Name(f"_{number}", ast.Load()))
         base = self.read(node.value)
         self.read(node.slice)
         return Value(base.names, base.bodies)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from nbrepro.rundir import NamesView
 from nbrepro.variables.calls import CallRules
 from nbrepro.variables.held import EXACT, POSSIBLE, Held, Makers, Why, merge_names
+from nbrepro.variables.knowledge import PLOTTING_MODULES
 from nbrepro.variables.needs import Need, NeedSet
 from nbrepro.variables.operations import (
     Bind,
@@ -48,6 +49,7 @@ class Flow(CallRules):
         self.watched: frozenset[str] = frozenset()
         self.shown: list[int] = []
         self.earlier: list[int] = []
+        self.counts: dict[int, int] = {}
         self.execution = 0
         self._needs = NeedSet({})
         self._running: set[Body] = set()
@@ -121,15 +123,19 @@ class Flow(CallRules):
         if name in _SHOWN:
             self._need_shown(_SHOWN.index(name))
         elif _HISTORY.fullmatch(name):
-            self._need_all(f"{name} counts every execution", name)
+            self._need_history(name)
         held = self.names.get(name)
         if held is not None:
             self._need_makers(held.binders, name)
             self._need_makers(held.changes, name)
             if held.module:
                 self.needs_module(held.module)
+                if held.module.partition(".")[0] in PLOTTING_MODULES:
+                    self.read_state("matplotlib", f"uses {name}")
         self._need_unknown(name, held)
         if held is not None and runs:
+            if any(body.keeps_state for body in held.bodies):
+                self.change([name], f"may run code that {name} holds")
             self._run_bodies(held.bodies)
 
     def _need_makers(self, makers: Makers, name: str, kind: str = "variable") -> None:
@@ -147,6 +153,16 @@ class Flow(CallRules):
     def _need_shown(self, back: int) -> None:
         for execution in self.shown[-1 - back :]:
             self._needs.add(Need(execution, ("_",), EXACT, "shows the value that _ is"))
+
+    def _need_history(self, name: str) -> None:
+        """Need what IPython's history of inputs and outputs is asked for, by its number."""
+        number = int(name.lstrip("_i")) if name.lstrip("_i").isdecimal() else 0
+        found = self.counts.get(number)
+        reason, how = f"is number {number} in the history", EXACT
+        for execution in [found] if found else list(self.earlier):
+            how = EXACT if found else POSSIBLE
+            reason = reason if found else f"is in the history that {name} shows"
+            self._needs.add(Need(execution, (name,), how, reason, "history"))
 
     def _need_all(self, reason: str, name: str) -> None:
         for execution in self.earlier:
@@ -172,7 +188,7 @@ class Flow(CallRules):
         same = frozenset[int]() if value.module else frozenset({self.new_object()})
         self.names[name] = Held(
             {self.execution: why}, {}, same, may, bodies,
-            value.module, self.kind_of(value),
+            value.module, "" if value.module else self.kind_of(value),
         )  # fmt: skip
 
     def new_object(self) -> int:

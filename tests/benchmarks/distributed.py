@@ -1,20 +1,21 @@
 """What observing the distributed use cases costs, and how well it sees what their tasks touched.
 
     python tests/benchmarks/distributed.py [--engine dask] [--case trends] [--rounds 3] [--markdown]
+    python tests/benchmarks/distributed.py --tasks 1000      # TaskVine tasks that import numpy
 
 Each notebook (notebooks/CASE-ENGINE.ipynb, five workers) runs plain and under `nbrepro run`, in
-turns; ratios are within a round. CPU is user and system time of every process that existed,
-workers and tracers among them: this program is the subreaper of what it starts. Trace bytes are
-those in the run directory, compressed, with what workers sent home. *after* is the time from the
-notebook's end to the command's end: bringing home what workers know, and ingesting it. Recall and
-precision are of (cell, mode, path) of tasks, against what the notebooks' sources say.
+turns; ratios are within a round. Dask's workers are the notebook's own; TaskVine's are on five
+separate hosts (tests/live/taskvine), plain or started by `nbrepro worker`. CPU is user and system
+time of every process that existed, workers and tracers among them. *trace* is what the run
+directory has of traces, compressed. *home* is the time from the notebook's last cell to the
+kernel's end, in which the workers' traces come home, *ingest* from there to the command's end.
+Recall and precision are of (cell, mode, path) of tasks, against what the notebooks' sources say.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.util
 import os
 import shutil
 import signal
@@ -22,34 +23,28 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import use_cases
-from overhead import PLAIN, adopt_orphans, read_times, reaped
+import vine_hosts
+from accounts import Bill, read_bill
+from overhead import PLAIN, adopt_orphans, reaped
 
-# The module distributed would be this file.
-ENGINES = {"dask": "dask", "taskvine": "ndcctools"}
-LIMIT_S = 600
+ENGINES = ("dask", "taskvine")
+WORKERS = 5
+LIMIT_S = 900
 
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds of a command and bytes of its trace; `after` is what followed the notebook's end."""
-
-    wall: float
-    cpu: float
-    after: float = 0.0
-    trace_bytes: int = 0
+Round = tuple[Bill, Bill]  # plain and observed
+Sighted = list[use_cases.Sight]
 
 
-def measure(command: list[str], folder: Path) -> tuple[float, float, int]:
-    """Run a command in `folder`; give wall and CPU seconds, and the time of its end, ns.
+def measure(command: list[str], folder: Path) -> tuple[Bill, int]:
+    """Run a command in `folder` and wait for all that it leaves behind; give the time of its end.
 
-    The processes that it leaves behind are waited for, and counted.
+    This program is the subreaper of what it starts.
     """
     os.chdir(folder)
     log = folder / "log"
@@ -68,34 +63,59 @@ def measure(command: list[str], folder: Path) -> tuple[float, float, int]:
             if status:
                 raise SystemExit(f"{log.read_text(errors='replace')[-3000:]}\nended with {status}")
     signal.alarm(0)
-    return wall, cpu, ended_ns
+    return Bill(wall, cpu), ended_ns
 
 
-def run_plain(notebook: str, folder: Path) -> Cost:
-    wall, cpu, _ = measure([sys.executable, "-c", PLAIN, notebook, "python3"], folder)
-    return Cost(wall, cpu)
-
-
-def run_observed(notebook: str, folder: Path) -> Cost:
-    shutil.rmtree(folder / ".nbrepro", ignore_errors=True)
-    command = [sys.executable, "-m", "nbrepro", "run", notebook, "--no-progress"]
-    wall, cpu, ended_ns = measure(command, folder)
-    _, after = read_times(folder, ended_ns)
-    traces = folder.glob(".nbrepro/runs/*/**/*.strace*")
-    return Cost(wall, cpu, after, sum(path.stat().st_size for path in traces))
-
-
-def compare(
-    case: str, engine: str, rounds: int, base: Path
-) -> tuple[list[tuple[Cost, Cost]], use_cases.Sight]:
-    """Run a use case plain and observed, in turns; the first round warms up unseen."""
+def run_dask(case: str, rounds: int, base: Path) -> tuple[list[Round], Sighted]:
+    """Run a use case in its Dask form on this machine."""
+    adopt_orphans()
     folder = use_cases.copy_notebooks(base)
-    notebook, costs = f"{case}-{engine}.ipynb", []
-    for number in range(rounds + 1):
-        plain, observed = run_plain(notebook, folder), run_observed(notebook, folder)
-        if number:
-            costs.append((plain, observed))
-    return costs, use_cases.look(case, engine, use_cases.here(folder))
+    notebook = f"{case}-dask.ipynb"
+    observe = [sys.executable, "-m", "nbrepro", "run", notebook, "--no-progress"]
+
+    def run(observed: bool) -> Bill:
+        if not observed:
+            return measure([sys.executable, "-c", PLAIN, notebook, "python3"], folder)[0]
+        shutil.rmtree(folder / ".nbrepro", ignore_errors=True)
+        return read_bill(*measure(observe, folder), folder)
+
+    with contextlib.chdir("/"):
+        costs = list(in_turns(run, rounds))
+        return costs, [use_cases.look(case, "dask", use_cases.here(folder))]
+
+
+def run_taskvine(case: str, rounds: int, base: Path) -> tuple[list[Round], Sighted]:
+    """Run a use case in its TaskVine form on separate hosts."""
+    stage, sights = vine_hosts.Stage(base), Sighted()
+    put = vine_hosts.put_use_case(case)
+
+    def ask(opened: vine_hosts.Hosts) -> None:
+        sights[:] = [use_cases.look(case, "taskvine", vine_hosts.place_on(opened))]
+
+    def run(observed: bool) -> Bill:
+        return stage.run(put, observed, WORKERS, vine_hosts.ENVIRONMENT, ask)
+
+    return list(in_turns(run, rounds)), sights
+
+
+def run_numpy(tasks: int, rounds: int, base: Path) -> list[Round]:
+    """Run that many tasks that each start Python and import numpy, on separate hosts."""
+    stage = vine_hosts.Stage(base)
+    put = vine_hosts.put_scenario("numpy-tasks")
+    environment = vine_hosts.ENVIRONMENT | {"NUMPY_TASKS": str(tasks)}
+
+    def run(observed: bool) -> Bill:
+        return stage.run(put, observed, 3, environment, lambda _: None)
+
+    return list(in_turns(run, rounds, warm=False))
+
+
+def in_turns(run: Callable[[bool], Bill], rounds: int, warm: bool = True) -> Iterator[Round]:
+    """Yield plain and observed costs; a first round warms up unseen."""
+    for number in range(-1 if warm else 0, rounds):
+        plain, observed = run(False), run(True)
+        if number >= 0:
+            yield plain, observed
 
 
 def ratio(values: Iterable[float]) -> str:
@@ -105,26 +125,30 @@ def ratio(values: Iterable[float]) -> str:
     return f"{statistics.median(found):.2f}{range_of_all}"
 
 
-def line(
-    case: str, engine: str, costs: list[tuple[Cost, Cost]], sight: use_cases.Sight
-) -> list[str]:
+def median(values: Iterable[float], digits: int = 1) -> str:
+    return f"{statistics.median(values):.{digits}f}"
+
+
+def line(name: str, engine: str, costs: list[Round], sights: Sighted, tasks: str) -> list[str]:
+    """Give a row of the table."""
+    seen = [f"{sights[0].recall:.3f}", f"{sights[0].precision:.3f}"] if sights else ["", ""]
     return [
-        case,
+        name,
         engine,
-        f"{sight.tasks} on {sight.workers}",
-        f"{sight.recall:.3f}",
-        f"{sight.precision:.3f}",
-        f"{statistics.median(plain.cpu for plain, _ in costs):.1f}",
-        ratio(observed.cpu / plain.cpu for plain, observed in costs),
-        ratio(observed.wall / plain.wall for plain, observed in costs),
-        f"{statistics.median(observed.trace_bytes for _, observed in costs) / 1000:.0f}",
-        f"{statistics.median(observed.after for _, observed in costs):.1f}",
+        f"{sights[0].tasks} on {sights[0].workers}" if sights else tasks,
+        *seen,
+        median(plain.cpu_s for plain, _ in costs),
+        ratio(observed.cpu_s / plain.cpu_s for plain, observed in costs),
+        ratio(observed.wall_s / plain.wall_s for plain, observed in costs),
+        median((observed.trace_bytes / 1000 for _, observed in costs), 0),
+        median(observed.home_s for _, observed in costs),
+        median(observed.after_s for _, observed in costs),
     ]
 
 
 HEAD = [
     "use case", "engine", "tasks on workers", "recall", "precision", "plain CPU, s",
-    "CPU ratio", "wall ratio", "trace, kB", "after, s",
+    "CPU ratio", "wall ratio", "trace, kB", "home, s", "ingest, s",
 ]  # fmt: skip
 
 
@@ -141,30 +165,42 @@ def print_table(rows: list[list[str]], markdown: bool) -> None:
         )
 
 
+def run_cases(engines: list[str], cases: list[str], rounds: int) -> Iterator[list[str]]:
+    """Yield a row for each use case and engine."""
+    for engine in engines:
+        lack = vine_hosts.lack() if engine == "taskvine" else ""
+        if lack:
+            print(f"{engine}: {lack}", file=sys.stderr)
+            continue
+        for case in cases:
+            with tempfile.TemporaryDirectory() as base:
+                run = run_dask if engine == "dask" else run_taskvine
+                costs, sights = run(case, rounds, Path(base))
+            row = line(case, engine, costs, sights, "")
+            print(*row, file=sys.stderr)
+            for touch in sights[0].wrong:
+                print(case, *touch, file=sys.stderr)
+            yield row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--engine", choices=sorted(ENGINES), action="append")
+    parser.add_argument("--engine", choices=ENGINES, action="append")
     parser.add_argument("--case", choices=use_cases.CASES, action="append")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", type=int, default=0, help="so many tasks that import numpy")
     parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--problems", action="store_true", help="name each miss and invention")
-    arguments = parser.parse_args()
-    adopt_orphans()
-    rows = []
-    for engine in arguments.engine or sorted(ENGINES):
-        if importlib.util.find_spec(ENGINES[engine]) is None:
-            print(f"{engine}: {ENGINES[engine]} is not installed here", file=sys.stderr)
-            continue
-        for case in arguments.case or use_cases.CASES:
-            with tempfile.TemporaryDirectory() as base, contextlib.chdir("/"):
-                costs, sight = compare(case, engine, arguments.rounds, Path(base))
-                rows.append(line(case, engine, costs, sight))
-            if arguments.problems:
-                for touch in sight.wrong:
-                    print(case, *touch, file=sys.stderr)
-    print_table(rows, arguments.markdown)
+    given = parser.parse_args()
+    if given.tasks:
+        with tempfile.TemporaryDirectory() as base:
+            costs = run_numpy(given.tasks, given.rounds, Path(base))
+        rows = [line("import numpy", "taskvine", costs, [], f"{given.tasks} on 3")]
+    else:
+        cases = given.case or list(use_cases.CASES)
+        rows = list(run_cases(given.engine or list(ENGINES), cases, given.rounds))
+    print_table(rows, given.markdown)
 
 
 if __name__ == "__main__":

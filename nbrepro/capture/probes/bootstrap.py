@@ -11,14 +11,25 @@ import os
 import sys
 
 
-def run_file(name, **names):
-    """Execute the file `name` beside this one, outside sys.modules, and give its names."""
+def read_file(name):
+    """Read the file `name` beside this one: give what executes it outside sys.modules and gives its
+    names, and its text. Nothing of this file is needed, or left, when it is executed later."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     with open(path, encoding="utf-8") as stream:
         source = stream.read()
-    space = dict(names, __name__="nbrepro_" + name[:-3])
-    exec(compile(source, path, "exec"), space)  # noqa: S102
-    return space, source
+    space = {"__name__": "nbrepro_" + name[:-3]}
+
+    def run():
+        exec(compile(source, path, "exec"), space)  # noqa: S102
+        return space
+
+    return run, source
+
+
+def run_file(name):
+    """Execute the file `name` beside this one now, and give its names and its text."""
+    run, source = read_file(name)
+    return run(), source
 
 
 def install(token, trace, log):
@@ -35,14 +46,42 @@ def install(token, trace, log):
     for part in ("pools.py", "aio.py"):
         run_file(part)[0]["install"](marks, imports)
     submits = run_file("submits.py")[0]["Submits"](log, marks)
-    worker, source = run_file("dask_worker.py")
-    worker["keep"](worker, source)
-    run_file("dask.py")[0]["install"](marks, imports, submits, worker)
-    logs = run_file("taskvine_logs.py")[0]
-    collecting = run_file("taskvine_collecting.py")[0]
-    run_file("taskvine.py")[0]["install"](marks, imports, submits, logs, collecting)
+    install_engines(marks, imports, submits)
     sys.meta_path.insert(0, imports)
     marks["mark"]("kernel", "loaded", str(os.getpid()))
+
+
+def install_engines(marks, imports, submits):
+    """Have the probes of distributed engines wait for them.
+
+    All are read now, that no cell is said to read them, but compiled when an engine is imported:
+    most notebooks import none.
+    """
+    from functools import partial
+
+    run_worker, source = read_file("dask_worker.py")
+    run_dask = read_file("dask.py")[0]
+    run_logs = read_file("taskvine_logs.py")[0]
+    run_collecting = read_file("taskvine_collecting.py")[0]
+    run_taskvine = read_file("taskvine.py")[0]
+
+    def install_dask():
+        worker = run_worker()
+        worker["keep"](worker, source)
+        run_dask()["install"](marks, imports, submits, worker)
+
+    def install_taskvine():
+        run_taskvine()["install"](marks, imports, submits, run_logs(), run_collecting())
+
+    for engine, act, modules in (
+        ("dask", install_dask, ["distributed.client"]),
+        (
+            "taskvine",
+            install_taskvine,
+            ["ndcctools.taskvine.manager", "ndcctools.poncho.package_serverize"],
+        ),
+    ):
+        imports.once_after(modules, partial(submits.guarded, engine, "its probe", act))
 
 
 def restore(module, arguments):
@@ -72,8 +111,10 @@ def prepare():
         "__file__",
         "__cached__",
         "install",
+        "install_engines",
         "os",
         "prepare",
+        "read_file",
         "restore",
         "run_file",
         "sys",

@@ -17,6 +17,17 @@ class PostImport:
         else:
             self.acts.setdefault(name, []).append(act)
 
+    def once_after(self, names, act):
+        """Call `act()` once: right after the first of the modules `names` is executed."""
+        waiting = [act]
+
+        def first(module):
+            while waiting:
+                waiting.pop()()
+
+        for name in names:
+            self.after(name, first)
+
     def find_spec(self, name, path=None, target=None):
         """Give the spec that the other finders give, for the modules that are waited for."""
         if name not in self.acts:

@@ -13,6 +13,7 @@ A scenario is `notebooks/NAME.py`, in the percent format of the corpus, its firs
 
 from __future__ import annotations
 
+import collections
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,11 +56,12 @@ def scenario_names() -> list[str]:
     return sorted(path.stem for path in NOTEBOOKS.glob("[!_]*.py"))
 
 
-def load_scenario(name: str) -> corpus.Case:
-    """Load a scenario with the prelude as its first cell."""
-    case = corpus.load_case(str(NOTEBOOKS / name))
+def load_scenario(*names: str) -> corpus.Case:
+    """Load a scenario with the prelude as its first cell; of several, one after another."""
+    cases = [corpus.load_case(str(NOTEBOOKS / name)) for name in names]
     prelude = (NOTEBOOKS / "_prelude.py").read_text().strip()
-    return replace(case, name=name, cells=(("code", prelude), *case.cells))
+    cells = [cell for case in cases for cell in case.cells]
+    return replace(cases[0], name=names[0], cells=(("code", prelude), *cells))
 
 
 def start_workers(
@@ -95,10 +97,12 @@ def _worker_outputs(hosts: Hosts) -> str:
     return "".join(f"\n{each.host}: {each.output[-500:]}" for each in programs)
 
 
-def play(hosts: Hosts, name: str, command: Sequence[str] = PLAIN, timeout_s: float = 240) -> Play:
-    """Execute a scenario whose workers were started."""
-    program = start_notebook(hosts.manager, load_scenario(name), command)
-    return finish(hosts, program, timeout_s)
+def play(
+    hosts: Hosts, names: str | Sequence[str], command: Sequence[str] = PLAIN, timeout_s: float = 240
+) -> Play:
+    """Execute a scenario, or several in one notebook, whose workers were started."""
+    case = load_scenario(*([names] if isinstance(names, str) else names))
+    return finish(hosts, start_notebook(hosts.manager, case, command), timeout_s)
 
 
 def told(notebook: NotebookNode, word: str) -> list[dict[str, Any]]:
@@ -108,3 +112,22 @@ def told(notebook: NotebookNode, word: str) -> list[dict[str, Any]]:
     ]
     lines = "".join(texts).splitlines()
     return [json.loads(line[len(word) :]) for line in lines if line.startswith(f"{word} ")]
+
+
+def check_truths(play: Play, kinds: dict[str, int]) -> None:
+    """Check that each task told its truth once, from a worker, and from the sandbox of its kind."""
+    assert collections.Counter(task["kind"] for task in play.tasks) == kinds
+    assert len({task["number"] for task in play.tasks}) == len(play.tasks)
+    for task in play.tasks:
+        assert task["host"] in {"w1", "w2", "w3"}
+        stem = "func" if task["kind"] == "FunctionCall" else "task"
+        assert task["sandbox"].endswith(f"/{stem}.{task['number']}")
+
+
+def check_outputs(play: Play, hosts: Hosts) -> None:
+    """Check that all outputs that came home, and only inputs besides, are the manager's writes."""
+    told = {outside for task in play.tasks for _, outside in task["writes"] if outside}
+    written = {path for path, kind in hosts.manager.written().items() if kind == "file"}
+    assert {path for path in written if path.startswith("/work/results/")} == told
+    inputs = {outside for task in play.tasks for _, outside in task["reads"] if outside}
+    assert inputs <= written

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from hosts import Hosts, OpenHosts
 
 pytestmark = [pytest.mark.live(*simulated.PROGRAMS), pytest.mark.timeout(900)]
 CALIBRATION = "/data/calibration.txt"
+FORMS = ("plain-tasks", "two-cells-submit", "undeclared-reads", "mini-tasks", "maps")
+of_forms = pytest.mark.xdist_group("taskvine-forms")  # the notebook runs once
 Touched = set[tuple[str, str]]
 
 
@@ -98,31 +101,45 @@ def check_workers(opened: Hosts) -> None:
         assert row["clock_offset_ns"] == 0
 
 
-def observe(opened: Hosts, name: str, timeout_s: float = 240) -> scenarios.Play:
+def observe(opened: Hosts, names: str | Sequence[str], timeout_s: float = 240) -> scenarios.Play:
     scenarios.start_workers(opened, scenarios.OBSERVED_WORKER)
-    return scenarios.play(opened, name, scenarios.OBSERVED, timeout_s)
+    return scenarios.play(opened, names, scenarios.OBSERVED, timeout_s)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["plain-tasks", "two-cells-submit", "function-calls", "library-stays", "futures-executor",
-     "dask-vine"],
-)  # fmt: skip
-def test_each_task_touched_what_it_says(open_hosts: OpenHosts, name: str):
-    opened = open_hosts()
-    for host in opened.workers:
-        host.put(CALIBRATION, "calibration\n")
-    check_attribution(opened, observe(opened, name))
+@pytest.fixture(scope="module")
+def forms(
+    taskvine_root: Path, nbrepro_layer: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Hosts, scenarios.Play]]:
+    """Run the forms of tasks that need no library in one notebook, each task told by itself."""
+    base = tmp_path_factory.mktemp("forms")
+    with simulated.open_hosts(taskvine_root, base, 3, [nbrepro_layer]) as opened:
+        for host in opened.workers:
+            host.put(CALIBRATION, f"calibration of {host.name}\n")
+        yield opened, observe(opened, FORMS, 400)
+
+
+@of_forms
+def test_each_task_touched_what_it_says(forms: tuple[Hosts, scenarios.Play]):
+    opened, play = forms
+    scenarios.check_truths(play, {"Task": 8 + 12 + 6 + 7, "PythonTask": 3 + 2 + 1})
+    scenarios.check_outputs(play, opened)
+    check_attribution(opened, play)
     check_workers(opened)
 
 
-def test_what_a_map_runs_on_the_manager_is_the_cells_own(open_hosts: OpenHosts):
-    opened = open_hosts()
-    for host in opened.workers:
-        host.put(CALIBRATION, "calibration\n")
-    play = observe(opened, "maps")
-    check_attribution(opened, play)
-    (told,) = scenarios.told(play.notebook, "@cell")
+@of_forms
+def test_two_cells_that_submit_at_once_are_told_apart(forms: tuple[Hosts, scenarios.Play]):
+    _, play = forms
+    (said,) = [cell for cell in scenarios.told(play.notebook, "@cell") if "changes" in cell]
+    cells = Counter(task["cell"] for task in play.tasks)
+    assert (cells[said["execution"] - 2], cells[said["execution"] - 1]) == (6, 6)
+    assert said["changes"] >= 2
+
+
+@of_forms
+def test_what_a_map_runs_on_the_manager_is_the_cells_own(forms: tuple[Hosts, scenarios.Play]):
+    opened, play = forms
+    (told,) = [cell for cell in scenarios.told(play.notebook, "@cell") if "reads" in cell]
     rows = [row for row in ask(opened, "data") if row["execution"] == told["execution"]]
     assert {row["task"] for row in rows} == {None}
     assert {row["path"] for row in rows if row["mode"] == "read"} == set(told["reads"])
@@ -132,10 +149,9 @@ def test_what_a_map_runs_on_the_manager_is_the_cells_own(open_hosts: OpenHosts):
     assert functions == {"map(read)"}
 
 
-def test_a_mini_task_is_of_the_cell_that_declares_it(open_hosts: OpenHosts):
-    opened = open_hosts()
-    play = observe(opened, "mini-tasks")
-    check_attribution(opened, play)
+@of_forms
+def test_a_mini_task_is_of_the_cell_that_declares_it(forms: tuple[Hosts, scenarios.Play]):
+    opened, play = forms
     (told,) = scenarios.told(play.notebook, "@mini")
     minis = {r["task"]: r for r in ask(opened, "tasks") if r["function"] == "cooked.txt"}
     assert {row["host"] for row in minis.values()} == {"w1", "w2", "w3"}
@@ -147,14 +163,32 @@ def test_a_mini_task_is_of_the_cell_that_declares_it(open_hosts: OpenHosts):
     assert {row["task"] for row in rows} == set(minis)
 
 
-def test_undeclared_and_unused_inputs_and_drift_are_reported(open_hosts: OpenHosts):
+@of_forms
+def test_what_differs_between_workers_is_reported(forms: tuple[Hosts, scenarios.Play]):
+    opened, play = forms
+    drift = [row for row in ask(opened, "drift") if row["subject"] == CALIBRATION]
+    readers = {task["host"] for task in play.tasks if CALIBRATION in task.get("undeclared", ())}
+    assert len(readers) > 1
+    assert {row["host"] for row in drift} == readers
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("function-calls", {"FunctionCall": 9}), ("library-stays", None), ("futures-executor", None),
+     ("dask-vine", None)],
+)  # fmt: skip
+def test_each_call_of_a_library_or_executor_touched_what_it_says(
+    open_hosts: OpenHosts, name: str, kinds: dict[str, int] | None
+):
     opened = open_hosts()
     for host in opened.workers:
-        host.put(CALIBRATION, f"calibration of {host.name}\n")
-    play = observe(opened, "undeclared-reads")
+        host.put(CALIBRATION, "calibration\n")
+    play = observe(opened, name)
+    if kinds:
+        scenarios.check_truths(play, kinds)
+        scenarios.check_outputs(play, opened)
     check_attribution(opened, play)
-    drift = [row for row in ask(opened, "drift") if row["subject"] == CALIBRATION]
-    assert {row["host"] for row in drift} == {task["host"] for task in play.tasks}
+    check_workers(opened)
 
 
 def test_a_worker_that_may_not_trace_runs_and_is_unobserved(open_hosts: OpenHosts):
@@ -185,9 +219,15 @@ def test_the_attempt_of_a_killed_worker_stands_apart(open_hosts: OpenHosts):
         time.sleep(0.05)
     victim.kill()
     play = scenarios.finish(opened, program, 240)
+    scenarios.check_truths(play, {"Task": 6})
+    scenarios.check_outputs(play, opened)
+    assert set(play.task_hosts()) <= {"w1", "w3"}
+    (left,) = [path for path in victim.written() if path.endswith("/partial.txt")]
+    number = int(left.split("/task.")[1].split("/")[0])
+    assert number in {task["number"] for task in play.tasks}
     attempts = ask(opened, "tasks")
     repeated = {number_of(row["task"]) for row in attempts if row["attempt"] > 1}
-    assert repeated
+    assert number in repeated
     lost = [row for row in attempts if number_of(row["task"]) in repeated and row["attempt"] == 1]
     assert {row["observed"] for row in lost} == {False}
     assert {w["host"] for w in ask(opened, "workers") if w["status"] != "ok"} == {"w2"}
@@ -226,7 +266,8 @@ def test_workers_of_a_factory_elsewhere_bring_their_own_traces(open_hosts: OpenH
 def test_a_thousand_short_tasks_are_told_apart(open_hosts: OpenHosts):
     opened = open_hosts()
     play = observe(opened, "thousand-tasks", 500)
-    assert len(play.tasks) == 1000
+    scenarios.check_truths(play, {"Task": 1000})
+    assert set(play.task_hosts()) == {"w1", "w2", "w3"}
     check_attribution(opened, play)
     (told,) = scenarios.told(play.notebook, "@cell")
     print(f"1,000 tasks on 3 observed workers took {told['seconds']:.1f} s")

@@ -5,7 +5,6 @@ These tests judge what the other tests of this folder stand on; nbrepro is hardl
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import glob
 import os
@@ -17,16 +16,9 @@ from pathlib import Path
 import hosts as simulated
 import pytest
 import scenarios
-from hosts import HostError, Hosts, OpenHosts
+from hosts import HostError, OpenHosts
 
 pytestmark = [pytest.mark.live(*simulated.PROGRAMS), pytest.mark.timeout(900)]
-
-
-@pytest.fixture
-def fleet(open_hosts: OpenHosts) -> Hosts:
-    opened = open_hosts()
-    scenarios.start_workers(opened)
-    return opened
 
 
 def wait_for(path: Path, limit_s: float = 60) -> None:
@@ -34,25 +26,6 @@ def wait_for(path: Path, limit_s: float = 60) -> None:
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not appear"
         time.sleep(0.05)
-
-
-def check_truths(play: scenarios.Play, kinds: dict[str, int]) -> None:
-    """Check that each task told its truth once, from a worker, and from the sandbox of its kind."""
-    assert collections.Counter(task["kind"] for task in play.tasks) == kinds
-    assert len({task["number"] for task in play.tasks}) == len(play.tasks)
-    for task in play.tasks:
-        assert task["host"] in {"w1", "w2", "w3"}
-        stem = "func" if task["kind"] == "FunctionCall" else "task"
-        assert task["sandbox"].endswith(f"/{stem}.{task['number']}")
-
-
-def check_outputs(play: scenarios.Play, hosts: Hosts) -> None:
-    """Check that all outputs that came home, and only inputs besides, are the manager's writes."""
-    told = {outside for task in play.tasks for _, outside in task["writes"] if outside}
-    written = {path for path, kind in hosts.manager.written().items() if kind == "file"}
-    assert {path for path in written if path.startswith("/work/results/")} == told
-    inputs = {outside for task in play.tasks for _, outside in task["reads"] if outside}
-    assert inputs <= written
 
 
 def test_hosts_differ_in_everything_but_the_root(open_hosts: OpenHosts):
@@ -180,67 +153,16 @@ def test_a_scenario_sees_the_packages_of_its_own_root(open_hosts: OpenHosts):
     assert "7.14.5" in done.stdout
 
 
-def test_plain_tasks_run_on_three_hosts(fleet: Hosts):
-    play = scenarios.play(fleet, "plain-tasks")
-    check_truths(play, {"Task": 8, "PythonTask": 3})
+def test_an_observed_notebook_has_workers_that_nobody_observes(open_hosts: OpenHosts):
+    fleet = open_hosts()
+    scenarios.start_workers(fleet)
+    play = scenarios.play(fleet, "plain-tasks", scenarios.OBSERVED)
+    scenarios.check_truths(play, {"Task": 8, "PythonTask": 3})
     assert set(play.task_hosts()) == {"w1", "w2", "w3"}
-    check_outputs(play, fleet)
+    scenarios.check_outputs(play, fleet)
     for host in fleet.workers:
         assert {path.split("/")[1] for path in host.written()} == {"tmp"}
-
-
-def test_a_notebook_is_observed_beside_its_workers(fleet: Hosts):
-    play = scenarios.play(fleet, "plain-tasks", scenarios.OBSERVED)
-    check_truths(play, {"Task": 8, "PythonTask": 3})
-    check_outputs(play, fleet)
     answer = fleet.manager.run(["nbrepro", "data", "--cell", "2"])
     assert answer.returncode == 0, answer.stderr
     for n in range(6):
         assert f"data/{n}.txt" in answer.stdout
-
-
-def test_undeclared_reads_differ_between_workers(fleet: Hosts):
-    for host in fleet.workers:
-        host.put("/data/calibration.txt", f"calibration of {host.name}\n")
-    play = scenarios.play(fleet, "undeclared-reads")
-    check_truths(play, {"Task": 6})
-    check_outputs(play, fleet)
-    assert len(play.task_hosts()) > 1
-
-
-def test_a_task_of_a_killed_worker_is_repeated_elsewhere(fleet: Hosts):
-    victim = fleet["w2"]
-    victim.put("/data/hang", "")
-    case = scenarios.load_scenario("killed-worker")
-    program = scenarios.start_notebook(fleet.manager, case)
-    wait_for(victim.path_inside("/data/hanging"))
-    victim.kill()
-    play = scenarios.finish(fleet, program, 240)
-    check_truths(play, {"Task": 6})
-    check_outputs(play, fleet)
-    assert set(play.task_hosts()) <= {"w1", "w3"}
-    left = [path for path in victim.written() if path.endswith("/partial.txt")]
-    assert len(left) == 1
-    number = int(left[0].split("/task.")[1].split("/")[0])
-    assert number in {task["number"] for task in play.tasks}
-
-
-def test_two_cells_submit_at_once(fleet: Hosts):
-    play = scenarios.play(fleet, "two-cells-submit")
-    check_truths(play, {"Task": 12})
-    check_outputs(play, fleet)
-    assert collections.Counter(task["cell"] for task in play.tasks) == {3: 6, 4: 6}
-    (said,) = scenarios.told(play.notebook, "@cell")
-    assert said["changes"] >= 2
-
-
-def test_functions_of_a_library_are_called(fleet: Hosts):
-    play = scenarios.play(fleet, "function-calls")
-    check_truths(play, {"FunctionCall": 9})
-    check_outputs(play, fleet)
-
-
-def test_a_thousand_short_tasks(fleet: Hosts):
-    play = scenarios.play(fleet, "thousand-tasks", timeout_s=500)
-    check_truths(play, {"Task": 1000})
-    assert set(play.task_hosts()) == {"w1", "w2", "w3"}

@@ -10,9 +10,15 @@ def execution():
     return len(get_ipython().user_ns["In"]) - 1
 
 
+opened = []
+
+
 def open_manager(workers=3, limit_s=90):
-    """Start a manager and wait for its workers."""
+    """Start the manager and wait for its workers; scenarios in one notebook share it."""
+    if opened:
+        return opened[0]
     manager = vine.Manager(9123)
+    opened.append(manager)
     manager.set_keepalive_interval(5)
     manager.set_keepalive_timeout(10)
     deadline = time.monotonic() + limit_s

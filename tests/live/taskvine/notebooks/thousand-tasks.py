@@ -8,7 +8,9 @@ cell = execution()
 shared = manager.declare_file("data/shared.txt")
 tasks = []
 for n in range(1000):
-    task = vine.Task(f"read word < shared.txt; echo {n} $word; {SAY}")
+    # What the shell can do alone: no other program.
+    say = "read host < /proc/sys/kernel/hostname; echo; echo $host $PWD"
+    task = vine.Task(f"read word < shared.txt; echo {n} $word; {say}")
     task.add_input(shared, "shared.txt")
     task.set_cores(1)
     manager.submit(task)

@@ -1,0 +1,7 @@
+# need 3: 2 3
+# %%
+floor = "mine"
+# %%
+from math import *
+# %%
+print(floor(2.5))
