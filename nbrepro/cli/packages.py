@@ -140,6 +140,7 @@ def to_record(built: Built) -> dict[str, Any]:
         "different": proof.different, "complete": proof.complete, "failure": proof.failure or None,
         "unproven": proof.reason or None, "added": proof.added, "missing": built.missing,
         "changed": built.changed, "left_out": built.left_out, "allowed": built.allowed,
+        "notes": list(built.notes),
     }  # fmt: skip
 
 
@@ -162,6 +163,8 @@ def print_built(record: dict[str, Any]) -> None:
     if record["changed"]:
         first = ", ".join(record["changed"][:5])
         click.echo(f"changed since the run, packaged as they are now: {visible(first)}")
+    for note in record["notes"]:
+        click.echo(f"note: {visible(note)}")
     click.echo(f"next: nbrepro replay {visible(record['package'])}")
 
 

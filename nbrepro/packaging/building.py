@@ -20,6 +20,7 @@ from typing import Any
 from nbrepro.errors import UsageError
 from nbrepro.model import Role
 from nbrepro.packaging import oci
+from nbrepro.packaging.beside import find_beside
 from nbrepro.packaging.contents import DATA, LAYERS, Item, find_contents
 from nbrepro.packaging.isolation import can_layer
 from nbrepro.packaging.layers import FIXED_TIME, Layer, write_entries, write_layer
@@ -85,6 +86,7 @@ class Built:
     changed: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     allowed: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def build_package(
@@ -135,11 +137,16 @@ class _Build:
         self._contents = find_contents(directory, options.cell)
         self._manifest: Manifest = self._contents.manifest
         self._recorded = read_executed(directory)
-        self._plan: ReplayPlan = make_plan(self._contents, self._recorded)
+        beside = find_beside(directory, self._contents)
+        for item in beside.items:
+            self._contents.add(item)
+        self._notes = beside.elsewhere
+        self._plan: ReplayPlan = make_plan(self._contents, self._recorded, beside.started)
         self._environment = find_environment(directory, self._contents.python)
         roots = self._manifest.roots
-        places = [self._manifest.cwd, roots.get("project", ""), roots.get("prefix", "")]
-        self._judge = Judge(places, options.allow)
+        interpreter = str(Path(self._manifest.kernel.executable).parents[1])
+        places = [self._manifest.cwd, *(roots.get(name, "") for name in ("project", "prefix"))]
+        self._judge = Judge([*places, interpreter], roots.get("home", ""), options.allow)
         self._left_out: dict[str, str] = {}
 
     def make(self, target: Path) -> Built:
@@ -256,6 +263,7 @@ class _Build:
             "left_out": dict(sorted(self._left_out.items())), "with_data": self._options.with_data,
             "cell": self._options.cell, "executed": [one.position for one in self._plan.cells],
             "proof": asdict(proof), "roots": manifest.roots,
+            "notes": list(self._notes),
         }  # fmt: skip
 
     def _describe(self, target: Path, staging: Staging, layers: list[Layer], proof: Proof) -> Built:
@@ -264,7 +272,7 @@ class _Build:
         return Built(
             target, "", layers, proof, len(sizes), sum(sizes), dict(staging.filled.missing),
             find_changed(self._contents, staging.items.values(), digests),
-            self._left_out, self._judge.allowed,
+            self._left_out, self._judge.allowed, self._notes,
         )  # fmt: skip
 
     def config(self) -> oci.ImageConfig:

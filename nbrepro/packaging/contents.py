@@ -213,18 +213,27 @@ class _Finder:
                 contents.add(Item(path, CODE, Role.DIRECTORY, "where the notebook works"))
         listed = [t for t in self._touches if self._is_listing(t) and t.path not in contents.made]
         searched = {touch.path for touch in listed if not touch.owner.execution}
+        # Importing lists the directory of every module; what has none was listed for its names.
+        modules = {_folder_of_module(touch.path) for touch in self._touches}
         for touch in listed:
             software = self._roles.is_software(touch) or not self._is_project(touch.path)
             layer = self._software_layer(touch.path, None) if software else DATA
             contents.add(Item(touch.path, layer, Role.DIRECTORY, "opened in the run"))
-            if software or not touch.owner.execution:
+            if not touch.owner.execution:
                 continue
-            for item in _entries(touch.path, contents.made):
+            if software and (touch.path in modules or not self._is_installed(touch.path)):
+                continue
+            for item in _entries(touch.path, contents.made, layer):
                 # Python lists its own path, and with it the notebook's folder, to find modules.
                 if touch.path in searched:
                     contents.perhaps.append(item)
                 else:
                     contents.add(item)
+
+    def _is_installed(self, path: str) -> bool:
+        """Tell whether a directory is one of installed software, not of the user's own files."""
+        inside = under(path, self._manifest.roots.get("prefix", "")) or under(path, "/usr")
+        return inside or "/site-packages/" in path or "/lib/python" in path
 
     def _is_listing(self, touch: Touch) -> bool:
         file = file_of(touch)
@@ -244,7 +253,14 @@ def _names(touch: Touch, cwd: str) -> Iterator[str]:
     yield touch.path
 
 
-def _entries(directory: str, made: Iterable[str]) -> Iterator[Item]:
+def _folder_of_module(path: str) -> str:
+    """Give the directory that a Python module lies in; empty for other files."""
+    if not path.endswith((".py", ".pyc", ".so", ".pth")):
+        return ""
+    return os.path.dirname(path).removesuffix("/__pycache__")
+
+
+def _entries(directory: str, made: Iterable[str], layer: str) -> Iterator[Item]:
     """Yield what a listed directory holds, so that a pattern matches the same names again."""
     try:
         found = sorted(os.scandir(directory), key=lambda entry: entry.name)[:_LISTED_AT_MOST]
@@ -255,10 +271,11 @@ def _entries(directory: str, made: Iterable[str]) -> Iterator[Item]:
         if entry.path in made or entry.name in (".nbrepro", "__pycache__"):
             continue
         if entry.is_symlink() or entry.is_file(follow_symlinks=False):
-            yield Item(entry.path, DATA, Role.DATA, "in a directory that was listed", needed=False)
+            role = Role.DATA if layer == DATA else Role.PACKAGE_DATA
+            yield Item(entry.path, layer, role, "in a directory that was listed", needed=False)
         elif entry.is_dir(follow_symlinks=False) and not any(under(m, entry.path) for m in made):
             rule = "in a directory that was listed"
-            yield Item(entry.path, DATA, Role.DIRECTORY, rule, needed=False)
+            yield Item(entry.path, layer, Role.DIRECTORY, rule, needed=False)
 
 
 def completions(item: Item) -> Iterator[Item]:

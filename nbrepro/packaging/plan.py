@@ -65,7 +65,9 @@ class ReplayPlan:
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
 
-def make_plan(contents: Contents, notebook: Mapping[str, Any]) -> ReplayPlan:
+def make_plan(
+    contents: Contents, notebook: Mapping[str, Any], beside: tuple[dict[str, Any], ...] = ()
+) -> ReplayPlan:
     """Plan to execute what the run executed, in its order. Raises PackagingError.
 
     `notebook` is the executed notebook of the run.
@@ -91,7 +93,7 @@ def make_plan(contents: Contents, notebook: Mapping[str, Any]) -> ReplayPlan:
     needs = {str(one): found for one, found in contents.needs.items() if one in executed}
     return ReplayPlan(
         kernel, contents.manifest.cwd, tuple(cells), went_on_after_errors(contents.cells),
-        needs=needs,
+        beside=beside, needs=needs,
     )  # fmt: skip
 
 

@@ -82,13 +82,15 @@ class Refusal:
 
 
 class Judge:
-    """Judges items of a run whose `places` are its project, working directory and environment.
+    """Judges items of a run whose `places` are its project, working directory and environment;
+    `home` is the user's directory.
 
     `allow` are paths, directories or patterns that the user answers for; `allowed` collects what
     was let through by them, with the rule that had refused it.
     """
 
-    def __init__(self, places: Sequence[str], allow: Iterable[str] = ()) -> None:
+    def __init__(self, places: Sequence[str], home: str, allow: Iterable[str] = ()) -> None:
+        self._home = home
         self._places = [place for place in places if place]
         self._allow = list(allow)
         self.allowed: dict[str, str] = {}
@@ -115,7 +117,9 @@ class Judge:
         return None
 
     def _by_place(self, item: Item) -> Refusal | None:
-        if item.layer not in (CODE, DATA) or any(under(item.path, p) for p in self._places):
+        if any(under(item.path, place) for place in self._places) or item.role == Role.CACHE:
+            return None
+        if item.layer not in (CODE, DATA) and not under(item.path, self._home):
             return None
         return Refusal(item.path, "outside-the-project", "a file outside the project")
 
