@@ -20,6 +20,7 @@ from nbrepro.errors import NotFoundError
 from nbrepro.graph import assign_versions
 from nbrepro.model import Mode, Package, Role, Touch
 from nbrepro.packaging.needs import find_all_needs
+from nbrepro.resources import find_resources
 from nbrepro.roles import under
 from nbrepro.rundir import CellRecord, Manifest, RunDirectory
 from nbrepro.versions import VersionedTouch
@@ -32,6 +33,7 @@ LAYERS = (SYSTEM, ENVIRONMENT, CODE, DATA, RUN)
 _SKIPPED = (Role.RUNTIME, Role.TEMPORARY, Role.NETWORK)
 _NOT_FILES = ("device", "kernel-file-system", "connection", "shared-memory", "socket")
 _LISTED_AT_MOST = 2000
+_OWN = (str(Path(__file__).parents[1]), str(find_resources("schemas")))
 _LIBRARY = re.compile(r"(.*/lib/python3\.\d+)/(?!site-packages|dist-packages)")
 _LOOKED_FOR = (
     ".config", ".config/matplotlib", ".ipython/profile_default/log", ".ipython/profile_default/pid",
@@ -186,11 +188,16 @@ class _Finder:
                 contents.made.add(one.generated.path)
             if role.role in _SKIPPED or role.role is Role.DIRECTORY or role.rule in _NOT_FILES:
                 continue
+            if one.touch.owner.worker and any(under(one.touch.path, own) for own in _OWN):
+                continue  # what observes a worker is not part of it
             if one.used is not None and one.used.number not in made:
-                layer = self._file_layer(one.touch.path, role.role, self._roles.package(file))
+                package = self._roles.package(file)
+                layer = self._file_layer(one.touch.path, role.role, package)
+                # The code of an editable installation is that of a distribution, wherever it lies.
+                purl = package.purl if package and role.role is Role.CODE else ""
                 sha256 = one.used.sha256
                 for path in _names(one.touch, self._manifest.cwd):
-                    contents.add(Item(path, layer, role.role, "read in the run", "", sha256))
+                    contents.add(Item(path, layer, role.role, "read in the run", purl, sha256))
             if one.generated is not None:
                 contents.outputs[one.generated.path] = one.generated.sha256
             if one.invalidated is not None:

@@ -98,9 +98,12 @@ class Kernel:
         write_connection_file(connection, transport="ipc", ip=os.path.join(folder, "kernel-ipc"))
         command = [connection if word == "{connection_file}" else word for word in argv]
         self.log = open(os.path.join(folder, "kernel.log"), "w+b")
+        # A kernel that knows its parent ends when that is the first process of a container.
+        environment = {k: v for k, v in os.environ.items() if k != "JPY_PARENT_PID"}
         self.process = subprocess.Popen(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log
-        )
+            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=self.log,
+            stderr=self.log,
+        )  # fmt: skip
         self.client = BlockingKernelClient(connection_file=connection)
         self.client.load_connection_file()
         self.client.start_channels()

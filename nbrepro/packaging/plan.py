@@ -135,23 +135,30 @@ def read_executed(directory: RunDirectory) -> dict[str, Any]:
 def find_environment(directory: RunDirectory, python: str) -> dict[str, str]:
     """Give the environment of a replay: what shapes results, and nothing that may be secret.
 
-    What the run recorded of the variables that its cells read comes first; of the others, those
-    that are known to matter are taken from this process.
+    What the run recorded of the variables that its cells read, or that are known to matter, comes
+    first; of the others, those that are known to matter are taken from this process.
     """
     found = {
         name: value
         for name, value in os.environ.items()
-        if any(fnmatchcase(name, pattern) for pattern in _KEPT) and not is_secret_name(name)
+        if _matters(name) and not is_secret_name(name)
     }
     found.setdefault("HOME", str(Path.home()))
     found.setdefault("LANG", "C.UTF-8")
     found.setdefault("PATH", os.defpath)
     for read in directory.read_environment():
+        # Of what Jupyter reads when a kernel starts, most is about that one process.
+        if not (read.execution or _matters(read.name)) or fnmatchcase(read.name, "JPY_*"):
+            continue
         if read.state == "set" and not is_secret_name(read.name):
             found[read.name] = read.value
         elif read.state == "unset":
             found.pop(read.name, None)
     return dict(sorted(found.items()))
+
+
+def _matters(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _KEPT)
 
 
 def is_secret_name(name: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nbrepro.model import Role
-from nbrepro.packaging.contents import CODE, DATA, Item
+from nbrepro.packaging.contents import CODE, DATA, ENVIRONMENT, SYSTEM, Item
 from nbrepro.packaging.root import PackagingError
 from nbrepro.roles import under
 
@@ -97,13 +97,18 @@ class Judge:
 
     def find_refusal(self, item: Item) -> Refusal | None:
         """Say why an item may not be packaged; None where it may."""
-        if item.package or item.role == Role.DIRECTORY:
+        if item.package or item.role == Role.DIRECTORY or self._is_installed(item):
             return None
         refusal = self._by_name(item) or self._by_place(item) or self._by_content(item)
         if refusal is not None and self._is_allowed(item.path):
             self.allowed[item.path] = refusal.rule
             return None
         return refusal
+
+    def _is_installed(self, item: Item) -> bool:
+        """Tell whether a file is one of installed software, even if no package owns it."""
+        places = (*self._places, "/usr")
+        return item.layer in (SYSTEM, ENVIRONMENT) and any(under(item.path, p) for p in places)
 
     def _is_allowed(self, path: str) -> bool:
         return any(under(path, allowed) or fnmatchcase(path, allowed) for allowed in self._allow)
