@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from nbrepro.model import Edge, Node
 from nbrepro.stores.forms import ROLE_PROPERTIES, from_form, to_form
@@ -32,6 +32,7 @@ def _ordered(s):
     return Edge(s.relation, s.source, s.target, s.uid, properties)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graph_statements())
 def test_every_statement_comes_back(statements):
     maker = GraphMaker()
