@@ -154,7 +154,7 @@ class Provenance:
         """
         asked = self.question(question)
         values = self.resolve(asked, parameters)
-        if timeout_s is None:
+        if timeout_s is None or not getattr(self.store, "reopens", True):
             return self.store.ask(asked, values)
         from nbrepro.stores.bounded import ask_bounded
 

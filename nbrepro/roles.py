@@ -97,6 +97,8 @@ _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/etc
            "/run", "/opt", "/nix", "/snap", "/var/cache", "/var/log", "/boot")  # fmt: skip
 _BELOW_SYSTEM = tuple(place + "/" for place in _SYSTEM)
 _KERNEL_FILE_SYSTEMS = ("/proc", "/sys")
+# Python writes it under a name with a number behind, and renames that.
+_BYTECODE = re.compile(r"\.py[co](?:\.\d+)?\Z")
 _RUNTIME_PLACES = ("/.ipython/", "/.jupyter/", "/share/jupyter/", "/etc/jupyter/",
                    "/jupyter/runtime/", "/etc/ipython/", "/.ipynb_checkpoints/")  # fmt: skip
 
@@ -186,7 +188,7 @@ def _jupyter_runtime(file: FileFacts, places: Places) -> bool:
 
 def _bytecode(file: FileFacts, places: Places) -> bool:
     return (
-        file.path.endswith((".pyc", ".pyo"))
+        _BYTECODE.search(file.path) is not None
         and (file.package is None or under(file.path, places.project))
         and not _in_prefix(file, places)
         and not _in_environment(file.path)

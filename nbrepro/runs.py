@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from nbrepro.distributed import Distribution
 from nbrepro.errors import NotFoundError
@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
     from nbrepro.answers import Provenance
     from nbrepro.compare import Comparison
+    from nbrepro.dependencies import DependencySet
     from nbrepro.queries import Question
+    from nbrepro.rundir import NamesView
     from nbrepro.validity import Report
 
 OWNERS = ("task", "worker", "host")
@@ -227,15 +229,55 @@ class Run:
         file = self._known(self._flow.paths, path)
         return Tree(self._flow.after(file), "used_by", "generated")
 
+    def dependencies(
+        self,
+        cell: int | str | None = None,
+        *,
+        task: str | None = None,
+        function: str | None = None,
+        worker: str | None = None,
+        host: str | None = None,
+        closure: bool = False,
+    ) -> DependencySet:
+        """Give what a cell, task, function, worker or host needs; of none named, the whole run.
+
+        Without `closure` what it opened itself, with the tasks it submitted; with it the least
+        that re-creates its result. Names are ids or unique prefixes of them.
+        """
+        from nbrepro.dependencies import ask_dependencies
+
+        owner = self.resolve_owner(task, worker, host)
+        scope = {"cell": self._position(cell), "function": function, **owner}
+        return ask_dependencies(
+            self._ask, self.row.host, self.row.notebook, closure=closure, views=self._views, **scope
+        )
+
+    def _views(self) -> Iterator[NamesView]:
+        """Read what the kernel's names were, where the run's directory is in this project."""
+        from nbrepro.rundir import RunDirectory
+
+        project = self.provenance.project
+        return RunDirectory(project.runs / self.id).read_views() if project else iter(())
+
     def statements(self) -> Iterator[Statement]:
         """Yield the nodes and edges of the run's graph, and the shared ones they lead to."""
         return self.provenance.store.statements(RunId(self.id))
 
-    def graph(self) -> networkx.MultiDiGraph[str]:
-        """Give the run's graph to networkx; see `nbrepro.export.make_network`."""
-        from nbrepro.export.networks import make_network
+    @overload
+    def graph(self, multi: Literal[True] = True) -> networkx.MultiDiGraph[str]: ...
 
-        return make_network(self.statements())
+    @overload
+    def graph(self, multi: Literal[False]) -> networkx.DiGraph[str]: ...
+
+    def graph(self, multi: bool = True) -> networkx.DiGraph[str]:
+        """Give the run's graph to networkx; see `nbrepro.export.make_network`.
+
+        Without `multi` there is one edge between two nodes, for algorithms that want no parallel
+        ones; see `nbrepro.export.make_simple_network`.
+        """
+        from nbrepro.export.networks import make_network, make_simple_network
+
+        return (make_network if multi else make_simple_network)(self.statements())
 
     def to_prov(self) -> ProvDocument:
         """Give the run's graph as a document of the library `prov`; see
@@ -349,6 +391,10 @@ class Cell:
     def packages(self) -> Rows[PackageRow]:
         """List the distributions whose files this cell touched."""
         return self.run.packages(self.position)
+
+    def dependencies(self, *, closure: bool = False) -> DependencySet:
+        """Give what this cell needs; see `Run.dependencies`."""
+        return self.run.dependencies(self.position, closure=closure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,12 @@ def test_an_archive_is_asked_where_it_is(planted, content, tmp_path, monkeypatch
         known = run(program, [*words, "--store", str(planted.store)])
         assert asked.exit_code == known.exit_code == 0, asked.output
         assert json.loads(asked.stdout) == json.loads(known.stdout)
+    (tmp_path / "own.rq").write_text("SELECT ?p { ?f nbr:path ?p } ORDER BY ?p")
+    own = ["query", "--sparql", "own.rq", "--json", "--timeout", "30"]
+    asked = run(program, [*own, "--from", str(file)])
+    known = run(program, [*own, "--store", str(planted.store)])
+    assert json.loads(asked.stdout) == json.loads(known.stdout) != []
+    (tmp_path / "own.rq").unlink()
     with nbrepro.open(store=file) as provenance:
         assert provenance.run().check().valid is not None
         with pytest.raises(StoreError, match="nbrepro import"):

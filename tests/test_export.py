@@ -197,6 +197,13 @@ def test_a_run_gives_its_graph_and_its_document_from_the_store(tmp_path):
         written = [r for kind, r in records_of(document) if kind in ("used", "wasGeneratedBy")]
         among = [r for *_, r in graph.edges(data="relation") if r in ("used", "wasGeneratedBy")]
         assert len(written) == len(among) > 0
+        simple = run.graph(multi=False)
+        assert type(simple) is networkx.DiGraph
+        assert simple.nodes == graph.nodes
+        assert sum(len(details) for *_, details in simple.edges(data="details")) == len(graph.edges)
+        assert {r for *_, rs in simple.edges(data="relations") for r in rs} == {
+            r for *_, r in graph.edges(data="relation")
+        }
 
 
 def test_a_task_reaches_the_files_it_read_in_the_network(tmp_path):

@@ -105,7 +105,9 @@ def test_an_imported_document_is_a_run_like_others(primer, tmp_path, monkeypatch
     [run] = json.loads(ask("runs", "--json").stdout)
     assert run["run"].startswith("imported-primer-")
     assert run["status"] == "imported"
-    rows = json.loads(ask("query", "lineage-of-file", "-p", "file=ex:chart2", "--json").stdout)
+    lineage = ("query", "lineage-of-file", "-p", "file=ex:chart2", "--json")
+    rows = json.loads(ask(*lineage).stdout)
+    assert json.loads(ask(*lineage, "--timeout", "9", "--from", primer).stdout)
     assert {"ex:chart1", "ex:dataset"} <= {row["path"] for row in rows}
     again = CliRunner().invoke(program, ["import", str(primer)])
     assert again.exit_code == ExitCode.USAGE

@@ -69,6 +69,8 @@ SITE = "/home/ann/study/.venv/lib/python3.12/site-packages"
         (file("/home/ann/study/.nbrepro/runs/r1/x"), Role.RUNTIME, "of-this-tool"),
         (file("/home/ann/study/__pycache__/tool.cpython-312.pyc"), Role.CACHE,
          "bytecode"),
+        (file("/home/ann/study/__pycache__/tool.cpython-312.pyc.140568509667152"), Role.CACHE,
+         "bytecode"),
         (file("/home/ann/.cache/matplotlib/fontlist.json"), Role.CACHE,
          "user-cache"),
         (file("/home/ann/.config/matplotlib/matplotlibrc"), Role.CONFIG,

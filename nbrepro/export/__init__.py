@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from nbrepro.export.documents import make_document
-from nbrepro.export.networks import make_network
+from nbrepro.export.networks import make_network, make_simple_network
 
-__all__ = ["make_document", "make_network"]
+__all__ = ["make_document", "make_network", "make_simple_network"]

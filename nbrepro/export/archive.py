@@ -14,11 +14,10 @@ import zstandard
 import nbrepro
 from nbrepro.archives.contents import CONTENTS, Contents
 from nbrepro.errors import MachineError
-from nbrepro.export.asked import redacted
-from nbrepro.export.extract import Extract, Tell
+from nbrepro.export.asked import open_whole, redacted
+from nbrepro.export.extract import Tell
 from nbrepro.export.members import find_redactor, stage_run
 from nbrepro.export.staging import Staged
-from nbrepro.model import RunId
 from nbrepro.rundir import RunDirectory
 from nbrepro.runs import Run
 
@@ -39,9 +38,8 @@ def write_archive(
 
     Raises MachineError where it is too large for one.
     """
-    noted = run.provenance.store.kept(RunId(run.id)).statements
     with (
-        Extract(run.statements(), unique=True, tell=tell, noted=noted) as whole,
+        open_whole(run, tell) as whole,
         redacted(whole, redactor := find_redactor(whole, directory) if redact else None) as extract,
         stage_run(extract, directory, redactor) as staging,
     ):

@@ -12,6 +12,7 @@ from nbrepro.export.redaction import Private, Redactor
 from nbrepro.lineage import walk
 from nbrepro.model import RunId
 from nbrepro.runs import Run
+from nbrepro.validity.checking import uncollected
 
 
 def find_part(
@@ -45,8 +46,7 @@ def open_extract(
     run: Run, part: Part | None = None, *, redact: bool = False, tell: Tell | None = None
 ) -> Iterator[Extract]:
     """Give the extract of a run, or of a part of it."""
-    noted = run.provenance.store.kept(RunId(run.id)).statements
-    with Extract(run.statements(), unique=True, tell=tell, noted=noted) as whole:
+    with open_whole(run, tell) as whole:
         if part is None:
             with redacted(whole, find_redactor(whole) if redact else None) as found:
                 yield found
@@ -56,6 +56,16 @@ def open_extract(
             redacted(chosen, find_redactor(chosen) if redact else None) as found,
         ):
             yield found
+
+
+@contextmanager
+def open_whole(run: Run, tell: Tell | None = None) -> Iterator[Extract]:
+    """Give the extract of a whole run as its store has it."""
+    noted = run.provenance.store.kept(RunId(run.id)).statements
+    with uncollected():
+        whole = Extract(run.statements(), unique=True, tell=tell, noted=noted)
+    with whole:
+        yield whole
 
 
 def find_redactor(extract: Extract) -> Redactor:

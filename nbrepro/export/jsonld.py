@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from nbrepro.export.extract import Extract
 from nbrepro.model import Edge, Node, Statement, Value
+from nbrepro.stores.forms import to_form
 from nbrepro.stores.rdf import BUNDLE_PROPERTIES, iri, literal_text, term
 from nbrepro.vocabulary import (
     KINDS,
@@ -55,10 +56,14 @@ def _noted(extract: Extract) -> dict[str, Value]:
 
 
 def _objects(extract: Extract, shared: bool) -> Iterator[dict[str, Any]]:
-    whole = len(extract)
+    whole, told = len(extract), set()
     for number, statement in enumerate(extract.statements(), 1):
         if _is_shared(statement, extract.base) == shared:
-            yield from _described(statement)
+            form, role = to_form(statement)
+            yield from _described(form)
+            if role is not None and role.uid not in told:
+                told.add(role.uid)
+                yield from _described(role)
         if number % _TOLD_EACH == 0:
             extract.say("writing JSON-LD", number, whole)
 

@@ -39,5 +39,24 @@ def make_network(statements: Iterable[Statement]) -> networkx.MultiDiGraph[str]:
     return graph
 
 
+def make_simple_network(statements: Iterable[Statement]) -> networkx.DiGraph[str]:
+    """Make a plain DiGraph: one edge between two nodes, whatever relates them, and however often.
+
+    Its attribute `relations` names their relations, sorted and each once; `details` holds the
+    attributes that the edges of `make_network` have, in their order. Nodes are as there.
+    """
+    import networkx
+
+    full = make_network(statements)
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    graph.add_nodes_from(full.nodes(data=True))
+    for source, ends in full.adjacency():
+        for target, edges in ends.items():
+            details = tuple(edges.values())
+            relations = tuple(sorted({str(edge["relation"]) for edge in details}))
+            graph.add_edge(source, target, relations=relations, details=details)
+    return graph
+
+
 def _attributes(node: Node) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in node.properties.items()}

@@ -13,7 +13,7 @@ from nbrepro.archives.contents import GRAPH, Contents
 from nbrepro.archives.reading import open_archive
 from nbrepro.archives.tars import RefusedError
 from nbrepro.errors import StoreError
-from nbrepro.model import RunId, Statement
+from nbrepro.model import RunId, Statement, Table
 from nbrepro.stores.oxigraph import OxigraphStore
 from nbrepro.stores.rdf import RunWriter
 from nbrepro.vocabulary import META_GRAPH, NBR, SHARED_GRAPH, run_iri
@@ -22,19 +22,27 @@ T = TypeVar("T")
 
 
 class MemoryStore(OxigraphStore):
-    """Graphs in memory, which `fill` puts there when they are first asked; nobody writes to it."""
+    """Graphs in memory, which `fill` puts there when they are first asked; nobody writes to it.
 
-    def __init__(self, location: str, fill: Callable[[ox.Store], None]) -> None:
+    `reopens` says that another process can open the location: what takes too long is ended there.
+    """
+
+    def __init__(
+        self, location: str, fill: Callable[[ox.Store], None], *, reopens: bool = False
+    ) -> None:
         super().__init__(Path(location))
         self.location = location
+        self.reopens = reopens
         self._fill = fill
         self._filled: ox.Store | None = None
 
-    def load(
-        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
-    ) -> int:
+    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
         """Raise StoreError: what is in a file is only read."""
         raise self._refusal()
+
+    def select(self, text: str, limit: int | None = None, timeout_s: float | None = None) -> Table:
+        """Answer a query of the caller's own; see Store.select."""
+        return super().select(text, limit, timeout_s if self.reopens else None)
 
     def _read(self, act: Callable[[ox.Store], T]) -> T:
         if self._filled is None:
@@ -55,7 +63,7 @@ class MemoryStore(OxigraphStore):
 
 def open_archived(path: Path) -> MemoryStore:
     """Open an archive as a store. It is read when first asked; raises ArchiveError then."""
-    return MemoryStore(str(path), lambda store: _fill(store, path))
+    return MemoryStore(str(path), lambda store: _fill(store, path), reopens=True)
 
 
 def _fill(store: ox.Store, path: Path) -> None:

@@ -65,19 +65,16 @@ class EndpointStore(Store):
     def __repr__(self) -> str:
         return f"EndpointStore({self.location!r})"
 
-    def load(
-        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
-    ) -> int:
+    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
         """Keep the statements of one run; see Store.load."""
         with open_outbox(run, uuid) as outbox:
             outbox.fill(statements)
             for graph in self.leftovers():
                 self._forget(graph)
-            noted = outbox.statements if counted is None else counted
-            self._send(outbox, noted)
+            self._send(outbox)
             return outbox.statements
 
-    def _send(self, outbox: Outbox, counted: int) -> None:
+    def _send(self, outbox: Outbox) -> None:
         graph, token = outbox.graph, new_token()
         self._server.update(BEGIN.format(graph=iri(graph), token=token))
         for batch in outbox.own_batches():
@@ -85,7 +82,7 @@ class EndpointStore(Store):
         known = self._known(outbox.markers)
         for batch in (*outbox.shared_batches(known), *outbox.marker_batches(known)):
             self._server.add(SHARED_GRAPH, batch)
-        self._server.add(LOADS, outbox.bundle(counted))
+        self._server.add(LOADS, outbox.bundle())
         self._server.update(PUBLISH.format(graph=iri(graph), token=token))
         if self._token(graph) != token:
             raise StoreError(

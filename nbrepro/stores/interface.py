@@ -12,7 +12,7 @@ from nbrepro.queries import Question
 
 
 class Kept(NamedTuple):
-    """What a store noted when it kept a run: its uuid, and how many statements it was given."""
+    """What a store noted when it kept a run: its uuid, and how many statements it is made of."""
 
     uuid: str
     statements: int
@@ -39,14 +39,11 @@ class Store(ABC):
     """Where the store is: the path or URL it was opened with."""
 
     @abstractmethod
-    def load(
-        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
-    ) -> int:
+    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
         """Keep the statements of one run, in place of an earlier load of it; give their number.
 
         The run becomes visible in one last step; when anything fails before, it is not visible.
-        The statements are read before the store is locked. `counted` is the number to note instead
-        of theirs: a copy is given once what the first load may have been given several times.
+        The statements are read before the store is locked. A node of a run says `run`.
         """
 
     @abstractmethod

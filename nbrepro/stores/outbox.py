@@ -10,6 +10,7 @@ from typing import IO
 from nbrepro.errors import StoreError
 from nbrepro.model import Node, RunId, Statement
 from nbrepro.stores.rdf import RunWriter, check_described, iri, part_marker
+from nbrepro.stores.tally import Tally
 from nbrepro.vocabulary import META_GRAPH, SHARED_GRAPH
 
 BATCH_BYTES = 4 << 20
@@ -36,12 +37,14 @@ class Outbox:
         self._own, self._shared = own, shared
         self.markers: dict[str, str] = {}
         self.statements = 0
+        self._tally = Tally(self.graph)
 
     def fill(self, statements: Iterable[Statement]) -> None:
         """Write the triples of all statements. Raises StoreError where no Run is among them."""
         try:
             for statement in statements:
                 self.statements += 1
+                self._tally.add(statement)
                 self._put(statement)
         except OSError as error:
             raise StoreError(
@@ -75,9 +78,10 @@ class Outbox:
         lines = (line for subject, line in self.markers.items() if subject not in known)
         yield from _batches(line.encode() for line in lines)
 
-    def bundle(self, counted: int) -> bytes:
+    def bundle(self) -> bytes:
         """Give what makes the run visible."""
-        return "".join(_triples(self._writer.bundle(self._run, counted), META_GRAPH)).encode()
+        quads = self._writer.bundle(self._run, self._tally.count())
+        return "".join(_triples(quads, META_GRAPH)).encode()
 
 
 def _triples(quads: Iterable[str], graph: str) -> list[str]:

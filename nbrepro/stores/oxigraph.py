@@ -53,16 +53,12 @@ class OxigraphStore(Store):
     def __repr__(self) -> str:
         return f"OxigraphStore({self.location!r})"
 
-    def load(
-        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
-    ) -> int:
+    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
         """Keep the statements of one run; see Store.load."""
         with Spool.open_in(self.path, run, uuid) as spool:
             spool.fill(statements)
-            given = spool.statements
-            spool.statements = given if counted is None else counted
             self._write(partial(_keep, run=run, spool=spool))
-            return given
+            return spool.statements
 
     def remove(self, run: RunId) -> None:
         """Forget a run; see Store.remove."""

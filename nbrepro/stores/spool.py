@@ -13,6 +13,7 @@ import pyoxigraph as ox
 from nbrepro.model import Node, RunId, Statement
 from nbrepro.stores.failures import explain_failure
 from nbrepro.stores.rdf import RunWriter, check_described, iri, part_marker
+from nbrepro.stores.tally import Tally
 
 
 class Spool:
@@ -32,6 +33,7 @@ class Spool:
         self._contents: set[str] = set()
         self.graph = ox.NamedNode(self._writer.base)
         self.statements = 0
+        self._tally = Tally(self._writer.base)
 
     @classmethod
     @contextmanager
@@ -51,6 +53,7 @@ class Spool:
         """Write the lines of all statements. Raises StoreError where there is no Run among them."""
         for statement in statements:
             self.statements += 1
+            self._tally.add(statement)
             if isinstance(statement, Node) and iri(statement.uid) in self._markers:
                 continue
             shared, lines = self._writer.lines(statement)
@@ -81,7 +84,7 @@ class Spool:
         self._lines.writelines(line.encode() for s, line in markers.items() if s in self._contents)
         self._lines.seek(0)
         rest = [line for s, line in markers.items() if s not in self._contents]
-        last = rest + self._writer.bundle(self._run, self.statements)
+        last = rest + self._writer.bundle(self._run, self._tally.count())
         return self._lines, "".join(last).encode()
 
     def _lacking_shared(self, store: ox.Store, known: set[str]) -> Iterator[bytes]:

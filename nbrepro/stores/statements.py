@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import pyoxigraph as ox
@@ -44,6 +45,8 @@ _LINKS = frozenset(qualified.link for qualified in _QUALIFIED.values())
 class _Described:
     """What the quads say of one subject."""
 
+    __slots__ = ("types", "values")
+
     def __init__(self) -> None:
         self.types: set[str] = set()
         self.values: list[tuple[str, ox.Literal | ox.NamedNode]] = []
@@ -67,7 +70,11 @@ def _written(quads: Iterable[ox.Quad]) -> Iterator[Statement]:
     subjects: dict[str, _Described] = {}
     for quad in quads:
         if isinstance(quad.subject, ox.NamedNode):
-            _describe(subjects.setdefault(quad.subject.value, _Described()), quad)
+            uid = quad.subject.value
+            described = subjects.get(uid)
+            if described is None:
+                described = subjects[uid] = _Described()
+            _describe(described, quad)
     ordered = sorted(subjects.items())
     for uid, described in ordered:
         for kind in sorted(_KINDS[type_] for type_ in described.types if type_ in _KINDS):
@@ -122,6 +129,7 @@ def _properties(described: _Described) -> dict[str, Value]:
     return dict(sorted(found.items()))
 
 
+@lru_cache(maxsize=1024)
 def property_name(predicate: str) -> str:
     """Give the snake_case name of a property, or an empty text where it is none of ours."""
     known = _NAMES.get(predicate)

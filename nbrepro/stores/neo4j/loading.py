@@ -39,14 +39,14 @@ class Part(NamedTuple):
     relationships: int | None = None
 
 
-def load_rows(session: neo4j.Session, lease: Lease, rows: Rows, counted: int) -> None:
+def load_rows(session: neo4j.Session, lease: Lease, rows: Rows) -> None:
     """Load the rows of a run under its lease, which is taken and ended here."""
     known = _known(session, rows)
     lease.take()
     lease.clear()
     for parts in _steps(_parts(rows, known)):
         lease.step(lambda transaction, parts=parts: _send(transaction, parts))  # type: ignore[misc]
-    lease.end(_bundle(rows, counted))
+    lease.end(_bundle(rows))
 
 
 def _parts(rows: Rows, known: set[str]) -> Iterator[Part]:
@@ -125,6 +125,6 @@ def _send(transaction: neo4j.ManagedTransaction, parts: list[Part]) -> None:
             )
 
 
-def _bundle(rows: Rows, counted: int) -> dict[str, object]:
+def _bundle(rows: Rows) -> dict[str, object]:
     properties = {name: rows.run_properties.get(name, "") for name in BUNDLE_PROPERTIES}
-    return {**stored(properties), "statements": counted}
+    return {**stored(properties), "statements": rows.distinct()}

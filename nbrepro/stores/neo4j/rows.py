@@ -17,6 +17,7 @@ from nbrepro.errors import StoreError
 from nbrepro.model import Edge, Node, RunId, Statement, Value
 from nbrepro.stores.batches import batches
 from nbrepro.stores.rdf import check_described, iri, literal_text
+from nbrepro.stores.tally import Tally
 from nbrepro.vocabulary import KINDS, REFERENCES, RELATIONS, from_text, run_iri
 
 Row = list[Any]
@@ -41,6 +42,7 @@ class Rows:
         self.run = run
         self.base = run_iri(uuid)
         self.statements = 0
+        self._tally = Tally(self.base)
         self.run_properties: Mapping[str, Value] = {}
         self.shared: set[str] = set()
         self._files: dict[Group, IO[str]] = {}
@@ -59,11 +61,16 @@ class Rows:
         """Write the rows of all statements. Raises StoreError where there is no Run among them."""
         for statement in statements:
             self.statements += 1
+            self._tally.add(statement)
             if isinstance(statement, Node):
                 self._node(statement)
             else:
                 self._edge(statement)
         check_described(self.run, self.run_properties)
+
+    def distinct(self) -> int:
+        """Count the distinct statements, for the note of the run."""
+        return self._tally.count()
 
     def groups(self) -> list[Group]:
         """List the groups in the order to load them: nodes first, what runs share before them."""

@@ -52,9 +52,7 @@ class Neo4jStore(Store):
     def __repr__(self) -> str:
         return f"Neo4jStore({self.location!r})"
 
-    def load(
-        self, run: RunId, uuid: str, statements: Iterable[Statement], counted: int | None = None
-    ) -> int:
+    def load(self, run: RunId, uuid: str, statements: Iterable[Statement]) -> int:
         """Keep the statements of one run; see Store.load."""
         with Rows(run, uuid) as rows:
             rows.fill(statements)
@@ -62,7 +60,7 @@ class Neo4jStore(Store):
                 make_schema(session)
                 clear_leftovers(session, self.location, self._lease_s)
                 lease = self._lease(session, run, rows.base)
-                load_rows(session, lease, rows, rows.statements if counted is None else counted)
+                load_rows(session, lease, rows)
             return rows.statements
 
     def remove(self, run: RunId) -> None:

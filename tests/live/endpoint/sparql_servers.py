@@ -10,15 +10,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 
 FUSEKI = "org.apache.jena:jena-fuseki-server:5.1.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "nbrepro-tests" / "fuseki"
-READY_S = 60
+READY_S = 180
 
 
 class LackError(Exception):
@@ -93,6 +94,17 @@ def running(server: SparqlServer) -> Iterator[SparqlServer]:
         yield server
     finally:
         server.kill()
+
+
+@contextlib.contextmanager
+def opened(make: Callable[[Path], SparqlServer], directory: Path) -> Iterator[SparqlServer]:
+    """Run a server for tests, which are skipped where the machine lacks what it needs."""
+    try:
+        made = make(directory)
+    except LackError as lack:
+        pytest.skip(str(lack))
+    with running(made) as server:
+        yield server
 
 
 def oxigraph_server(directory: Path) -> SparqlServer:

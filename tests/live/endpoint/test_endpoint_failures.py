@@ -11,12 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sparql_servers import (
-    LackError,
     SparqlServer,
     free_port,
-    fuseki_server,
+    opened,
     oxigraph_server,
-    running,
 )
 
 from nbrepro.errors import QueryError, StoreError
@@ -35,11 +33,7 @@ pytestmark = pytest.mark.live("httpx")
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
-    try:
-        made = oxigraph_server(tmp_path_factory.mktemp("server"))
-    except LackError as lack:
-        pytest.skip(str(lack))
-    with running(made) as server:
+    with opened(oxigraph_server, tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
@@ -69,7 +63,7 @@ from nbrepro.stores import open_store
 from nbrepro.stores import outbox
 from nbrepro.stores.protocol import Server
 from tests.graphs import plausible_run
-outbox.BATCH_BYTES = 50_000
+outbox.BATCH_BYTES = 10_000
 left = int(sys.argv[2])
 add, update = Server.add, Server.update
 def deadly(act):
@@ -81,7 +75,7 @@ def deadly(act):
         act(*given)
     return acting
 Server.add, Server.update = deadly(add), deadly(update)
-maker = plausible_run(2, 5, 10, 500)
+maker = plausible_run(2, 3, 5, 120)
 open_store(sys.argv[1]).load(maker.run, maker.uuid, maker.statements)
 """
 
@@ -90,7 +84,7 @@ open_store(sys.argv[1]).load(maker.run, maker.uuid, maker.statements)
 def test_a_load_killed_between_requests_is_never_seen_and_the_next_succeeds(
     store, tmp_path, requests
 ):
-    maker = plausible_run(2, 5, 10, 500)
+    maker = plausible_run(2, 3, 5, 120)
     keep(store, demo())
     if requests < 0:
         requests += _requests_of(maker)
@@ -109,7 +103,7 @@ def _requests_of(maker):
 
     with open_outbox(maker.run, maker.uuid) as outbox:
         outbox.fill(maker.statements)
-        size = 50_000
+        size = 10_000
         parts = [[*outbox.own_batches()], [*outbox.shared_batches(set())]]
         parts.append([*outbox.marker_batches(set())])
         counted = [_packed(b"".join(part).splitlines(keepends=True), size) for part in parts]
@@ -168,8 +162,8 @@ def test_a_load_whose_leftovers_were_cleared_meanwhile_fails_and_is_not_seen(sto
 
 
 def test_a_server_that_comes_back_during_a_load_loses_nothing(server, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("nbrepro.stores.outbox.BATCH_BYTES", 50_000)
-    maker = plausible_run(2, 5, 10, 500)
+    monkeypatch.setattr("nbrepro.stores.outbox.BATCH_BYTES", 10_000)
+    maker = plausible_run(2, 3, 5, 120)
     add, count = Server.add, []
 
     def add_and_restart(self, graph, triples):
@@ -340,20 +334,10 @@ def test_a_url_that_names_no_server_is_refused(location):
         open_store(location)
 
 
-SECRET = "s3cret word"
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    try:
-        server = fuseki_server(tmp_path_factory.mktemp("guarded"), ("alice", SECRET))
-    except LackError as lack:
-        pytest.skip(str(lack))
-    with running(server):
-        yield server
-
-
-def test_a_server_that_asks_for_a_user_lets_only_that_one_in(guarded, monkeypatch):
+@pytest.mark.xdist_group("fuseki")
+def test_a_server_that_asks_for_a_user_lets_only_that_one_in(fuseki, monkeypatch):
+    guarded, secret = fuseki, fuseki.auth[1]
+    guarded.empty()
     with open_store(guarded.location) as store, pytest.raises(StoreError, match="wants a user"):
         store.runs()
     wrong = EndpointStore(guarded.location, Credentials("alice", "guess"))
@@ -361,15 +345,15 @@ def test_a_server_that_asks_for_a_user_lets_only_that_one_in(guarded, monkeypatc
         keep(store, demo())
     assert "guess" not in str(caught.value) + repr(store)
     monkeypatch.setenv("NBREPRO_STORE_USER", "alice")
-    monkeypatch.setenv("NBREPRO_STORE_PASSWORD", SECRET)
+    monkeypatch.setenv("NBREPRO_STORE_PASSWORD", secret)
     with open_store(guarded.location) as store:
         keep(store, demo())
         assert len(store.runs()) == 1
-        assert SECRET not in repr(vars(store)) + store.location
+        assert secret not in repr(vars(store)) + store.location
     code = (
         "import sys; from nbrepro.stores import open_store; print(open_store(sys.argv[1]).runs())"
     )
     with process(code, guarded.location) as child:
         out, err = child.communicate(timeout=60)
     assert (RUN in out, err) == (True, "")
-    assert SECRET not in os.fsdecode(guarded.url)
+    assert secret not in os.fsdecode(guarded.url)

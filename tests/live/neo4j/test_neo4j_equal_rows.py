@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
@@ -64,6 +65,7 @@ def stores(url, recorded, tmp_path_factory):
         two.compact()
 
 
+@cache
 def values_of(store, run):
     """Give what the parameters of questions may be in a run, from the store's own rows."""
     questions = load_questions()

@@ -40,8 +40,8 @@ def store(make_store):
 @pytest.fixture
 def maker(monkeypatch):
     """A run of some twenty transactions, which are small here."""
-    monkeypatch.setattr(loading, "BATCH", 200)
-    return plausible_run(2, 10, 20, 300)
+    monkeypatch.setattr(loading, "BATCH", 60)
+    return plausible_run(2, 5, 8, 100)
 
 
 def one(store, text):
@@ -85,8 +85,8 @@ def deadly(lease, work):
 Lease.step = deadly
 if when == "end":
     Lease.end = die
-loading.BATCH = 200
-maker = plausible_run(2, 10, 20, 300)
+loading.BATCH = 60
+maker = plausible_run(2, 5, 8, 100)
 open_store(sys.argv[1]).load(maker.run, maker.uuid, maker.statements)
 """
 
@@ -106,7 +106,7 @@ def test_a_killed_load_leaves_no_half_run_and_the_next_succeeds(store, maker, tm
         store.ask(question, {"run": maker.run})
     store.load(maker.run, maker.uuid, maker.statements)
     check_whole(store, maker, tmp_path)
-    assert len(store.ask(question, {"run": maker.run})) == 200
+    assert len(store.ask(question, {"run": maker.run})) == 40
 
 
 def test_what_a_killed_load_left_is_named_and_cleared_by_another_run(store, maker):
@@ -186,7 +186,7 @@ def test_a_commit_whose_answer_is_lost_is_neither_repeated_nor_left_out(
 
 
 def test_two_writers_of_runs_with_the_same_software_both_succeed(store, tmp_path):
-    makers = [plausible_run(number, 3, 5, 3000) for number in (1, 2)]
+    makers = [plausible_run(number, 3, 5, 800) for number in (1, 2)]
     with ThreadPoolExecutor() as pool:
         loads = [
             pool.submit(Neo4jStore(store.location, store._credentials).load, m.run, m.uuid,
