@@ -159,6 +159,12 @@ def test_what_cannot_be_seen_into_is_named(tmp_path):
         assert look([stream])[1].reason == "opaque _io.TextIOWrapper"
 
 
+def test_a_memory_map_is_not_read(tmp_path):
+    np.zeros(10).tofile(tmp_path / "f")
+    mapped = np.memmap(tmp_path / "f")
+    assert look(mapped[2:])[1].reason == "opaque array"
+
+
 def test_the_time_is_bounded_and_what_is_left_is_said():
     deep = [[n, str(n)] for n in range(300_000)]
     began = time.thread_time()

@@ -354,9 +354,14 @@ class Reach:
 
     def array(self, value, numpy):
         base = value
-        while type(base.base) is numpy.ndarray:
+        while isinstance(base.base, numpy.ndarray):
             base = base.base
         self.share(base)
+        # What lies in a file must not be read for this: that would count as the cell's reading.
+        if type(base.base) not in (type(None), bytes, bytearray):
+            self.reason = self.reason or "opaque array"
+            self.out.append(id(base))
+            return
         self.out.append((value.shape, value.dtype.num))
         if value.dtype.hasobject:
             if value.dtype.num == 17 and self.affords(value.size, 100):
