@@ -2,7 +2,9 @@
 
 What it calls an entity becomes a file version, an activity a task, an agent a worker, each with the
 identifier it has there in `origin`; that all of it was told and nothing observed stands on each
-edge (evidence `document`, certainty `unobserved`). What has no place in our graphs is counted in
+edge (evidence `document`, certainty `unobserved`). Questions want a time and a host of every
+access: without a time it has that of its activity, else the first that is told at all, else the
+epoch, and the host is `not told`. What has no place in our graphs is counted in
 `Foreign.left`. A document that we wrote ourselves is read back as it was.
 """
 
@@ -30,9 +32,11 @@ from nbrepro.vocabulary import PROV, run_iri
 ENGINE = "foreign"
 RULE = "told-by-a-document"
 
+_EPOCH = "1970-01-01T00:00:00Z"
 _KINDS = {"entity": "FileVersion", "activity": "Task", "agent": "Worker"}
 _PLACES = {"entity": "file", "activity": "task", "agent": "worker"}
 _TOLD: dict[str, Value] = {
+    "host": "not told",
     "evidence": "document",
     "certainty": "unobserved",
     "rule": RULE,
@@ -94,6 +98,10 @@ class _Reader:
         self._names: dict[tuple[str, str], str] = {}
         self._left: Counter[str] = Counter()
         self._edges = 0
+        self._starts = {
+            r.uid: r.arguments[0] for r, _ in self._records if r.kind == "activity" and r.arguments
+        }
+        self._first = min(filter(None, map(_time, self._starts.values())), default=_EPOCH)
 
     def left(self) -> list[str]:
         """Say what was not taken."""
@@ -186,8 +194,8 @@ class _Reader:
             activity = next(uid for sort, uid in ends if sort == "activity")
             properties = {**_TOLD, "mode": _MODES[record.kind], "accesses": 1,
                           "task": self._document.written.get(activity, activity)}  # fmt: skip
-            if record.arguments[2]:
-                properties["at"] = _time(record.arguments[2])
+            told = record.arguments[2] or self._starts.get(activity) or self._first
+            properties["at"] = _time(told)
         name = record.kind
         if name == "wasDerivedFrom" and PROV + "Revision" in record.types:
             name = "wasRevisionOf"
@@ -215,7 +223,7 @@ class _Reader:
                                       "function": "a derivation", "status": "unknown",
                                       "observed": False, "attempt": 1})  # fmt: skip
             yield Edge("partOfRun", step, self._base)
-            told = {**_TOLD, "accesses": 1, "task": name}
+            told = {**_TOLD, "accesses": 1, "task": name, "at": _time(self._first)}
             for origin in origins:
                 source = self._names["entity", origin]
                 yield self._edge("used", step, source, {**told, "mode": "read"})
