@@ -137,12 +137,20 @@ class _Finder:
         for item in list(contents.items.values()):
             for more in completions(item):
                 contents.add(more)
+        self._drop_evidence(contents)
         for more in (
             *landmarks(list(contents.items.values())),
             *homes(self._manifest.roots["home"]),
         ):
             contents.add(more)
         return contents
+
+    def _drop_evidence(self, contents: Contents) -> None:
+        """Take out what the tool itself wrote beside workers."""
+        places = [worker.roots.get("run", "") for _, worker in self._evidence.workers]
+        for path in list(contents.items):
+            if any(under(path, place) for place in places):
+                del contents.items[path]
 
     def _is_own_file(self, touch: Touch) -> bool:
         """Tell whether a touch is of a file of this machine that is no software."""
