@@ -18,8 +18,6 @@ OTHER = "20261122-204502-other"
 
 
 class TestQuestions(QuestionContract):
-    tries_apart = 5
-
     @pytest.fixture(scope="class")
     @classmethod
     def make_store(cls, make_store):
