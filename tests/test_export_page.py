@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html.parser
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -114,7 +113,7 @@ def test_boxes_stand_right_of_what_they_come_from_and_circles_end():
     assert set(places) == set("abcd")
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium to draw the page with")
+@pytest.mark.live("chromium")
 def test_a_browser_draws_the_page(tmp_path):
     file, picture = tmp_path / "page.html", tmp_path / "page.png"
     file.write_bytes(written("html", demo().statements))
