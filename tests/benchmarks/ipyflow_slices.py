@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import sys
 
 
@@ -40,6 +41,7 @@ def main():
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
+            signal.alarm(60)  # some cells keep it busy for ever
             try:
                 said = answer(shell, json.loads(line))
             except BaseException as error:
