@@ -163,7 +163,11 @@ def statements(
 
 
 class Graph:
-    """A run's touches, mapped and classified; `taken` is the software that is kept as sets."""
+    """A run's touches, mapped and classified; `taken` is the software that is kept as sets.
+
+    `opened` is what workers took in outside their tasks where the touches have it for the cell that
+    started them: the software of it is the workers' too.
+    """
 
     def __init__(
         self,
@@ -172,10 +176,12 @@ class Graph:
         hosts: Sequence[HostFiles],
         software: Sequence[HostSoftware],
         taken: Sequence[Taken] = (),
+        opened: Sequence[Touch] = (),
     ) -> None:
         self.facts = facts
         self._hosts = hosts
         self._taken = taken
+        self._opened = opened
         self._declarations = Declarations(facts.tasks, facts.manifest.host.name)
         self._touches = list(self._declarations.map(touches))
         self._roles = Classifier(facts.manifest, self._touches, hosts, software)
@@ -202,6 +208,9 @@ class Graph:
             else:
                 files.append(touch)
         self._touches.clear()
+        for touch in self._opened:
+            if self._roles.is_software(touch):
+                footprints.add(touch)
         versions, sources = assign_versions(files, self._hosts), _sources_of_code(self._hosts)
         yield from _file_statements(describer, self._roles, versions, sources)
         yield from footprints.statements(self._taken)

@@ -92,6 +92,7 @@ class Evidence:
                 handles=() if number else tuple(self.directory.read_handles()),
                 cells=tuple(self.cells),
                 judge=judge_of(manifest, self.software[0], apart),
+                children=self._children(),
             )
             for number, trace in enumerate(self.directory.trace_paths())
         ]
@@ -101,6 +102,13 @@ class Evidence:
             for pair, software in of_workers
             if (trace := pair[0].find_trace()) is not None
         ]
+
+    def _children(self) -> dict[int, str]:
+        """Give by pid the workers that the manager's own trace shows."""
+        apart = {worker.worker for _, worker in self.workers}
+        known = (0, self.manifest.kernel.pid)
+        told = (w for w in self.engines.workers if w.observed and w.worker not in apart)
+        return {worker.pid: worker.worker for worker in told if worker.pid not in known}
 
     def _of_worker(
         self,
@@ -165,9 +173,10 @@ class Evidence:
             tasks,
             all_workers(self.manifest, workers, tasks, self.engines.workers),
             list(self.directory.read_environment()),
-            read_outputs(self.directory, self.cells),
+            read_outputs(self.directory, self.cells, self.manifest.roots),
         )
-        return Graph(facts, touches, self.files(), self.software, taken)
+        opened = [touch for one in observed for touch in one.opened]
+        return Graph(facts, touches, self.files(), self.software, taken, opened)
 
     @cached_property
     def _own_tasks(self) -> frozenset[str]:

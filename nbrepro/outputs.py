@@ -61,6 +61,11 @@ _VOLATILE: tuple[tuple[re.Pattern[str], str], ...] = (
         "UUID",
     ),
     (re.compile(r"/tmp/ipykernel_\d+/\d+\.py"), "CELL"),  # noqa: S108 (IPython's names of cells)
+    (re.compile(r"\b(tcp|tls)://\d{1,3}(?:\.\d{1,3}){3}:\d+"), r"\1://ADDRESS"),
+    (re.compile(r"\b(https?://(?:127\.0\.0\.1|localhost)):\d+"), r"\1:PORT"),
+    # What Dask gives a number or a name by chance: directories of workers, clusters.
+    (re.compile(r"(/dask-scratch-space/[a-z]+-)[a-z0-9_]{8}\b"), r"\1NAME"),
+    (re.compile(r"(LocalCluster\(|<p style=\"color: #9D9D9D[^>]*>)[0-9a-f]{8}\b"), r"\1ID"),
     (re.compile(r"(?:/var)?/tmp/tmp[A-Za-z0-9_]{6,12}"), "TEMPORARY"),
     (re.compile(r"(?m)^(CPU times|Wall time|Compiler time)\s?:.*$"), r"\1: TIME"),
     (re.compile(r"(?m)^.*\b(?:loops?|runs?) each\)$"), "TIMEIT"),

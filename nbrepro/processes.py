@@ -155,11 +155,15 @@ class _Walk:
         if head != place.head and head.startswith("AT_FDCWD<"):
             return None
         mode, kind, created, truncated = parse_flags(flags)
-        path = result[start:-1]
-        if mode is None or kind or path in self.directories or path == place.cwd:
+        if mode is None:
             return None
+        path = result[start:-1]
+        if not kind and (path in self.directories or path == place.cwd):
+            kind = "directory"
+        if kind == "directory":
+            self.directories.add(path)
         return _new(Access, (line, at_ns, tid, thread.group.process, mode, path, named, "",
-                    "", created, truncated, call))  # fmt: skip
+                    kind, created, truncated, call))  # fmt: skip
 
     def step(self, event: Event) -> list[Step]:
         """Give the steps that this event makes known."""

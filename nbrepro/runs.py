@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 
     from nbrepro.answers import Provenance
     from nbrepro.compare import Comparison
+    from nbrepro.dependencies import DependencySet
     from nbrepro.queries import Question
+    from nbrepro.rundir import NamesView
     from nbrepro.validity import Report
 
 OWNERS = ("task", "worker", "host")
@@ -227,6 +229,36 @@ class Run:
         file = self._known(self._flow.paths, path)
         return Tree(self._flow.after(file), "used_by", "generated")
 
+    def dependencies(
+        self,
+        cell: int | str | None = None,
+        *,
+        task: str | None = None,
+        function: str | None = None,
+        worker: str | None = None,
+        host: str | None = None,
+        closure: bool = False,
+    ) -> DependencySet:
+        """Give what a cell, task, function, worker or host needs; of none named, the whole run.
+
+        Without `closure` what it opened itself, with the tasks it submitted; with it the least
+        that re-creates its result. Names are ids or unique prefixes of them.
+        """
+        from nbrepro.dependencies import ask_dependencies
+
+        owner = self.resolve_owner(task, worker, host)
+        scope = {"cell": self._position(cell), "function": function, **owner}
+        return ask_dependencies(
+            self._ask, self.row.host, self.row.notebook, closure=closure, views=self._views, **scope
+        )
+
+    def _views(self) -> Iterator[NamesView]:
+        """Read what the kernel's names were, where the run's directory is in this project."""
+        from nbrepro.rundir import RunDirectory
+
+        project = self.provenance.project
+        return RunDirectory(project.runs / self.id).read_views() if project else iter(())
+
     def statements(self) -> Iterator[Statement]:
         """Yield the nodes and edges of the run's graph, and the shared ones they lead to."""
         return self.provenance.store.statements(RunId(self.id))
@@ -359,6 +391,10 @@ class Cell:
     def packages(self) -> Rows[PackageRow]:
         """List the distributions whose files this cell touched."""
         return self.run.packages(self.position)
+
+    def dependencies(self, *, closure: bool = False) -> DependencySet:
+        """Give what this cell needs; see `Run.dependencies`."""
+        return self.run.dependencies(self.position, closure=closure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from subprocess import PIPE
 from typing import IO
 
 from nbrepro.errors import TraceError
-from nbrepro.footprints import FootprintFold, Judge, Taken
+from nbrepro.footprints import TAKING, FootprintFold, Judge, Taken
 from nbrepro.graph import ProcessFold
-from nbrepro.model import Event, OwnedAccess, OwnedExit, Step, Touch, Unparsed
+from nbrepro.model import Event, OwnedAccess, OwnedExit, Owner, Step, Touch, Unparsed
 from nbrepro.owners import Attribution, Window, owned
 from nbrepro.processes import Skipped, steps
 from nbrepro.provenance import ProcessRecord
@@ -46,7 +46,8 @@ class Source:
     added to every time: the manager's clock minus that of the trace's host. `sandboxed` are the
     tasks that run in sandboxes; `distributed` says that sandboxes may be met. `handles` are the
     uses of earlier cells' handles, `cells` when those cells ran. `judge` tells what is software.
-    What the tasks in `unseen` touch is not told.
+    What the tasks in `unseen` touch is not told. `children` gives by pid the workers whose
+    processes this trace shows beside the root's.
     """
 
     trace: Path
@@ -65,13 +66,19 @@ class Source:
     cells: tuple[CellRecord, ...] = ()
     judge: Judge | None = None
     unseen: frozenset[str] = frozenset()
+    children: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Observed:
-    """What one trace tells, folded; the touches are in order of time."""
+    """What one trace tells, folded; the touches are in order of time.
+
+    `opened` is what workers among the traced processes took in outside their tasks: the cell that
+    started them has it too.
+    """
 
     touches: list[Touch]
+    opened: list[Touch]
     taken: list[Taken]
     processes: list[ProcessRecord]
     trace: Summary
@@ -111,15 +118,22 @@ def observe(source: Source) -> Observed:
     summary, owners = Summary(), attribution(source)
     footprints = FootprintFold(source.judge) if source.judge else None
     touches = TouchFold(source.names, source.offset_ns, footprints)
+    opened = TouchFold(source.names, source.offset_ns)
     processes = ProcessFold(source.root, source.offset_ns)
     for item in owned(read_steps(source, summary), owners):
         processes.add(item)
         if isinstance(item, OwnedAccess) and item.owner.task not in source.unseen:
             touches.add(item, source.host)
+            worker = source.children.get(item.access.process.pid)
+            if worker and not item.owner.task and item.access.mode in TAKING:
+                opened.add(item._replace(owner=Owner(worker=worker)), source.host)
     cells = {cell.execution: cell for cell in source.cells}
     fold_handles(touches, source.handles, cells, source.host)
     taken = footprints.taken(source.host) if footprints else []
-    return Observed(touches.touches(), taken, processes.records(), summary, owners.unattributed)
+    return Observed(
+        touches.touches(), opened.touches(), taken, processes.records(), summary,
+        owners.unattributed,
+    )  # fmt: skip
 
 
 def observe_all(sources: Sequence[Source]) -> list[Observed]:

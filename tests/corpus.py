@@ -73,9 +73,9 @@ class Case:
         return int(self.settings.get("exit", "0"))
 
 
-def load_case(name: str) -> Case:
-    """Load one case of tests/cases/notebooks."""
-    head, *blocks = re.split(r"(?m)^# %%", (CASES / f"{name}.py").read_text())
+def load_case(name: str, cases: Path = CASES) -> Case:
+    """Load one case of tests/cases/notebooks, or of another directory."""
+    head, *blocks = re.split(r"(?m)^# %%", (cases / f"{name}.py").read_text())
     settings = dict(_settings(head))
     setup, cells = "", []
     for kind, source in map(_block, blocks):

@@ -371,9 +371,57 @@ class QuestionContract(Contract):
         assert {row[1] for row in found} == {"used", "generated", "invalidated"}
         assert len(found) == 13
 
+    def test_software_is_asked_for_by_footprint_and_package(self, loaded):
+        [(*kernel, own), (*cell, footprint)] = rows(loaded, "footprints-of-run", run=RUN)
+        assert kernel == [None, None, None, None, None]
+        assert cell == [1, 1, None, None, "h1"]
+        members = rows(loaded, "members-of-footprints", run=RUN)
+        libc, numpy = "pkg:deb/debian/libc6@2.36-9", "pkg:pypi/numpy@2.1.0"
+        of_cell = [
+            ("/lib/libc.so.6", "system", "owned-by-dpkg", libc),
+            ("/lib/site/numpy/__init__.py", "package", "owned-by-package", numpy),
+            ("/lib/site/numpy/core.so", "package", "owned-by-package", numpy),
+            ("/opt/x.so", "unresolved", "nobody-owns", None),
+        ]
+        assert sorted(members) == sorted(
+            [(own, *of_cell[0]), *((footprint, *member) for member in of_cell)]
+        )
+        assert rows(loaded, "package-records", run=RUN) == [
+            (libc, "libc6", "2.36-9", "dpkg", libc, sha256(libc), None),
+            (numpy, "numpy", "2.1.0", "pip", numpy, sha256(numpy), None),
+        ]
+
+    def test_executions_come_with_their_code_and_what_made_their_files(self, loaded):
+        assert rows(loaded, "executions-of-run", run=RUN) == [
+            (1, 1, "cell-1", "ok", "a = read()"), (2, 2, "cell-2", "ok", "b = a"),
+            (3, 1, "cell-1", "failed", "a = read()"),
+        ]  # fmt: skip
+        assert rows(loaded, "activities-behind-cell", run=RUN, cell=2) == [(1, 1, None, None)]
+        assert rows(loaded, "activities-behind-cell", run=RUN, cell=1) == []
+
+    def test_files_are_told_by_the_step_that_took_or_made_them(self, loaded):
+        found = pick(loaded, "files-of-steps", "execution task worker mode path role", run=RUN)
+        assert found[0] == (None, None, None, "used", "/p/settings.toml", "config")
+        assert [row[3:5] for row in found if row[0] == 2] == [
+            ("generated", "/p/db.sqlite"), ("used", "/p/db.sqlite"), ("generated", "/p/final.csv"),
+            ("used", "/p/out.csv"), ("generated", "/p/part.tmp"),
+        ]  # fmt: skip
+
+    def test_settings_are_told_by_the_execution_that_read_them(self, store):
+        maker = demo()
+        for place, name, state, more in (
+            (1, "HOME", "set", {"value": "/root"}), (2, "TOKEN", "withheld", {}),
+        ):  # fmt: skip
+            setting = maker.scoped(f"setting/{place}", "Setting", name=name, state=state, **more)
+            maker.edge("used", f"{maker.base}execution/{place}", setting)
+        keep(store, maker)
+        assert rows(store, "settings-of-run", run=RUN) == [
+            (1, 1, "HOME", "set", "/root"), (2, 2, "TOKEN", "withheld", None),
+        ]  # fmt: skip
+
     def test_endpoints_slowest_cells_and_owner_of_a_file(self, loaded):
         assert rows(loaded, "network-endpoints", run=RUN) == [
-            (1, 1, "10.0.0.1", 443, time_text(11.5))
+            (1, 1, "10.0.0.1", 443, time_text(11.5), None, None)
         ]
         assert rows(loaded, "slowest-cells", run=RUN) == [
             (1, "cell-1", 1, 2.0, "ok"), (2, "cell-2", 2, 1.0, "ok"),
@@ -644,7 +692,8 @@ class SparqlContract(Contract):
         found = check_with_rdflib(loaded, dataset, name, **values)
         # The demo has no tasks, no workers, and its other run is the same.
         nothing = "tasks-of-cell tasks-of-run data-of-task data-of-worker undeclared-inputs "
-        nothing += "unused-inputs workers-of-run drift-between-workers unobserved first-divergence"
+        nothing += "unused-inputs workers-of-run drift-between-workers unobserved "
+        nothing += "first-divergence settings-of-run"
         assert bool(found) != (name in nothing.split())
 
     def test_a_query_of_ones_own_sees_all_runs_and_what_they_share(self, loaded):

@@ -33,6 +33,14 @@ SAME = {
     "a stream in other pieces": (stdout("one\ntwo\n"), stdout("one\n", "two\n")),
     "addresses": (stdout("<object at 0x7f3a5c1e2b10>"), stdout("<object at 0x5581deadbeef>")),
     "temporary files": (stdout("/tmp/tmpab12cd_x/f"), stdout("/tmp/tmpzz99yy_q/f")),
+    "addresses of workers": (
+        stdout("<Client: 'tcp://127.0.0.1:44821' at http://127.0.0.1:1234/status>"),
+        stdout("<Client: 'tcp://127.0.0.1:46855' at http://127.0.0.1:4321/status>"),
+    ),
+    "directories of workers": (
+        stdout("/tmp/dask-scratch-space/worker-7923j954"),
+        stdout("/tmp/dask-scratch-space/worker-2gwmc95t"),
+    ),
     "timings": (stdout("Wall time: 3.2 ms\n"), stdout("Wall time: 11 s\n")),
     "a progress bar": (stdout("\r 10%\r100%\n"), stdout("\r 1%\r 2%\r100%\n")),
     "colours": (stdout("\x1b[31mred\x1b[0m"), stdout("red")),
@@ -61,6 +69,9 @@ OTHER = {
     "text": (stdout("one"), stdout("two"), "stdout", "other text"),
     "a number": (stdout("n = 1.5"), stdout("n = 1.6"), "stdout", "another number"),
     "an integer": (stdout("n = 1000000000001"), stdout("n = 1000000000002"), "stdout", "another"),
+    "a port of a server": (
+        stdout("http://a.example:8080"), stdout("http://a.example:9090"), "stdout", "another",
+    ),
     "a version": (stdout("1.2.3"), stdout("1.2.4"), "stdout", "other text"),
     "one less": (stdout("a") + shown("text/plain", "x"), stdout("a"), "outputs", "one output less"),
     "one more": ([], shown("text/plain", "x"), "outputs", "one more output"),

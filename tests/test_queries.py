@@ -232,7 +232,9 @@ def test_every_question_of_ours_is_well_formed_and_known():
         "tasks-of-run", "tasks-of-cell", "workers-of-run", "data-of-task", "data-of-worker",
         "undeclared-inputs", "unused-inputs", "drift-between-workers", "unobserved",
         "direct-dependencies", "package-versions-across-runs", "runs-that-used",
-        "duplicate-content", "first-divergence",
+        "duplicate-content", "first-divergence", "executions-of-run", "footprints-of-run",
+        "members-of-footprints", "package-records", "activities-behind-cell", "settings-of-run",
+        "files-of-steps",
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import nbformat
 import pytest
 from click.testing import CliRunner, Result
@@ -23,7 +24,8 @@ from nbrepro.config import Project
 from nbrepro.errors import ExitCode
 from nbrepro.ingest import ingest
 from nbrepro.packaging.isolation import find_way
-from nbrepro.rundir import RunDirectory
+from nbrepro.resources import find_resources
+from nbrepro.rundir import VARIABLES, RunDirectory
 from nbrepro.slicing import Slicer, make_notebook, make_slicer
 from nbrepro.stores import open_store
 
@@ -117,6 +119,16 @@ def copy_inputs(inputs, origin: Path, folder: Path) -> None:
         shutil.copyfile(one.path, target)
 
 
+def test_the_log_of_names_is_as_its_schema_says(observed):
+    schema = json.loads((find_resources("schemas") / "variables.schema.json").read_text())
+    (log,) = (observed("pandas-csv") / ".nbrepro" / "runs").glob(f"*/{VARIABLES}")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["execution"] for line in lines] == [1, 2, 3, 4, 5]
+    assert lines[2]["bound"]["df"]["type"] == "pandas.DataFrame"
+    for line in lines:
+        jsonschema.validate(line, schema)
+
+
 def test_only_the_inputs_that_are_read_or_listed_are_inputs(observed):
     folder = observed("input-files")
     slicer = slicer_of(folder)
@@ -166,7 +178,7 @@ def test_a_slice_is_proven_in_an_empty_root(name, cell, observed, tmp_path):
 
 @ISOLATED
 def test_cells_that_are_not_needed_after_all_are_dropped(observed):
-    done = invoke(observed("working-directory"), "--cell", "4", "--minimise", "20", "--json",
+    done = invoke(observed("working-directory"), "--cell", "4", "--minimise", "200", "--json",
                   "--no-progress")  # fmt: skip
     told = json.loads(done.stdout)
     assert told["verified"]["equal"]

@@ -34,6 +34,7 @@ class Software:
         self._shelf = Shelf()
         self.found_ahead: dict[str, Ownership] = {}
         self._known = 0
+        self._turn = threading.Lock()
         self._wanted = threading.Event()
         self._ending = threading.Event()
 
@@ -63,6 +64,13 @@ class Software:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         while self._wanted.wait() and not self._ending.is_set():
             self._wanted.clear()
+            self.look_ahead()
+
+    def look_ahead(self) -> None:
+        """Look up what is known now, if it is more than before; the caller's niceness holds."""
+        with self._turn:
+            if self._known and self._seen() <= self._known:
+                return
             self._known = self._seen()
             ahead = owners(self.paths | self.other.copy(), self.executables.copy(), self._shelf)
             self.found_ahead = {found.path: found for found in ahead if is_lasting(found)}

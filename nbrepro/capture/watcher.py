@@ -131,8 +131,8 @@ class Watcher:
         end.wait(deadline)
 
     def kernel_stopping(self) -> None:
-        """Use the time that the kernel takes to end."""
-        self._software.read_ahead(1)
+        """Use the time that the kernel takes to end: no cell is held back any more."""
+        self._spawn("packages could not be looked up ahead", self._software.look_ahead)
 
     def finish(self, trace_path: Path) -> None:
         """Complete the evidence once kernel and tracer have ended: files, names and packages."""

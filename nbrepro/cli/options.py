@@ -103,6 +103,18 @@ def complete_worker(ctx: click.Context, _parameter: click.Parameter, begun: str)
     return _complete(ctx, begun, lambda it: (row.worker for row in _run_of(ctx, it).workers()))
 
 
+def complete_function(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete the name of a function that tasks ran."""
+    return _complete(
+        ctx, begun, lambda it: (row.function or "" for row in _run_of(ctx, it).tasks())
+    )
+
+
+def complete_member(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Complete a package that the run used."""
+    return _complete(ctx, begun, lambda it: (row.name for row in _run_of(ctx, it).packages()))
+
+
 def complete_host(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Complete the name of a host."""
     return _complete(ctx, begun, lambda it: _run_of(ctx, it).distribution.hosts)

@@ -32,25 +32,25 @@ def to_dot(table: Table, title: str) -> str:
         )
     lines = dict.fromkeys(line for row in table.records() for line in _lines(row))
     body = "".join(f"  {line}\n" for line in lines)
-    return f"digraph {_quoted(title)} {{\n  rankdir=LR\n  node [fontname=sans]\n{body}}}\n"
+    return f"digraph {quoted(title)} {{\n  rankdir=LR\n  node [fontname=sans]\n{body}}}\n"
 
 
 def _lines(row: dict[str, Cell]) -> Iterator[str]:
-    cell, file, mode = _activity(row), _quoted(_file_key(row)), str(row["mode"])
+    cell, file, mode = _activity(row), quoted(_file_key(row)), str(row["mode"])
     name = _activity_label(row)
-    yield f"{cell} [shape=box, style=rounded, label={_quoted(name)}]"
-    yield f"{file} [shape=note, label={_quoted(*_file_label(row))}]"
+    yield f"{cell} [shape=box, style=rounded, label={quoted(name)}]"
+    yield f"{file} [shape=note, label={quoted(*_file_label(row))}]"
     if mode in _INTO_CELL:
         yield f"{file} -> {cell}"
     if mode in _OUT_OF_CELL:
         yield f"{cell} -> {file}"
     if mode not in _INTO_CELL | _OUT_OF_CELL:
-        yield f"{cell} -> {file} [style=dashed, label={_quoted(mode)}]"
+        yield f"{cell} -> {file} [style=dashed, label={quoted(mode)}]"
 
 
 def _activity(row: dict[str, Cell]) -> str:
     words = (f"{name}:{row[name]}" for name in ("execution", "task") if row.get(name) is not None)
-    return _quoted("activity " + (" ".join(words) or "kernel"))
+    return quoted("activity " + (" ".join(words) or "kernel"))
 
 
 def _activity_label(row: dict[str, Cell]) -> str:
@@ -71,7 +71,7 @@ def _file_label(row: dict[str, Cell]) -> list[str]:
     return [str(row["path"]), *([str(digest)[:_SHORT]] if digest else [])]
 
 
-def _quoted(*lines: str) -> str:
+def quoted(*lines: str) -> str:
     """Write lines as DOT's quoted string: only quotes and backslashes mean something in it."""
     escaped = (visible(line).replace("\\", "\\\\").replace('"', '\\"') for line in lines)
     return '"' + "\\n".join(escaped) + '"'

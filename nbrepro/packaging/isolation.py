@@ -56,7 +56,8 @@ class Isolation:
 
     `writable` names directories of the root that the command may change; `/tmp` is fresh, with what
     the root has there to read, unless it is among them. With `layer`, an empty directory, the
-    whole root looks writable and what is changed goes to `layer/upper`.
+    whole root looks writable and what is changed goes to `layer/upper`. `tracer` are words in front
+    of everything, of a program that watches from outside.
     """
 
     root: Path
@@ -67,6 +68,7 @@ class Isolation:
     binds: tuple[Bind, ...] = ()
     network: bool = False
     layer: Path | None = None
+    tracer: tuple[str, ...] = ()
 
 
 def run_isolated(
@@ -117,8 +119,10 @@ def start_isolated(wanted: Isolation, **streams: Any) -> Iterator[subprocess.Pop
     else:
         process, failure = _wrap(wanted, streams), None
     try:
-        if failure is not None:
+        if failure is not None and not wanted.tracer:
             _check_started(wanted, process, failure)
+        elif failure is not None:
+            os.close(failure)  # a tracer keeps the other side open for as long as it runs
         yield process
     finally:
         _end(process)
@@ -151,7 +155,8 @@ def _launch(wanted: Isolation, streams: Mapping[str, Any]) -> tuple[subprocess.P
     os.write(specification, json.dumps(_specification(wanted)).encode())
     os.lseek(specification, 0, os.SEEK_SET)
     ours, theirs = os.pipe()
-    command = [sys.executable, "-I", "-S", str(_LAUNCHER), str(specification), str(theirs)]
+    words = [sys.executable, "-I", "-S", str(_LAUNCHER), str(specification), str(theirs)]
+    command = [*wanted.tracer, *words]
     try:
         process = subprocess.Popen(command, pass_fds=(specification, theirs), **streams)
     except BaseException:
@@ -191,7 +196,14 @@ def _wrap(wanted: Isolation, streams: Mapping[str, Any]) -> subprocess.Popen[byt
     """Start the command by bubblewrap, which makes the mount points of what is lent itself."""
     if wanted.layer is not None:
         raise MachineError("bubblewrap cannot lay a writable layer over a root here")
-    words = ["bwrap", "--unshare-user-try", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    words = [
+        *wanted.tracer,
+        "bwrap",
+        "--unshare-user-try",
+        "--unshare-pid",
+        "--unshare-ipc",
+        "--unshare-uts",
+    ]
     words += [] if wanted.network else ["--unshare-net"]
     words += [
         "--cap-drop",

@@ -82,7 +82,7 @@ class Filling:
         return list(self.filled.files)[before:]
 
     def _needs(self, path: str) -> list[tuple[str, str]]:
-        if os.access(path, os.X_OK):
+        if os.access(path, os.X_OK) and not _is_module(path):
             scripts = [(p, f"interpreter of {path}") for p in find_interpreters(path)]
             if scripts:
                 return scripts
@@ -200,6 +200,11 @@ class Filling:
                     f"{target}: is no directory, and could lead out of the root; give an empty one"
                 ) from None
         self._made.add(path)
+
+
+def _is_module(path: str) -> bool:
+    # Many modules of the standard library are executable scripts too, and are not run as such.
+    return path.endswith(".py") and ("/lib/python" in path or "-packages/" in path)
 
 
 def is_fresh(path: str) -> bool:

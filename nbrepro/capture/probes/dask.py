@@ -3,8 +3,8 @@
 import os
 
 _ARCHIVE_BYTES = 256 << 20
-_DRAIN_S = 20
-_COLLECT_S = 30
+_DRAIN_S = 12
+_COLLECT_S = 40  # with the above less than the minute that a client takes to close
 _KEYS = 1000  # of a graph in one event
 
 
@@ -202,13 +202,23 @@ class Engine:
         chosen = {d["nbrepro_worker"]: a for a, d in self.workers.items() if d["nbrepro_worker"]}
         if not chosen or not self.submits.path:
             return
-        present = list(chosen.values()) if is_connected(client) else []
-        collect = self._sent("collect", _ARCHIVE_BYTES, _COLLECT_S)
-        given = {}
-        if present:
-            given = await client._run(collect, workers=present, on_error="return")
-        for worker, address in chosen.items():
-            self._keep(worker, given.get(address, "it went away before its trace was fetched"))
+        import asyncio
+
+        await asyncio.gather(*(self._fetch(client, *pair) for pair in chosen.items()))
+
+    async def _fetch(self, client, worker, address):
+        """Fetch one worker's archive: a slow worker takes nothing from the others."""
+        import asyncio
+
+        given = "it went away before its trace was fetched"
+        if is_connected(client):
+            collect = self._sent("collect", _ARCHIVE_BYTES, _COLLECT_S)
+            asked = client._run(collect, workers=[address], on_error="return")
+            try:
+                given = (await asyncio.wait_for(asked, _COLLECT_S + 5)).get(address, given)
+            except asyncio.TimeoutError:
+                given = "it did not answer for %d seconds" % _COLLECT_S
+        self._keep(worker, given)
 
     def _keep(self, worker, given):
         """Store an archive beside the submit log, or say why there is none."""

@@ -19,7 +19,7 @@ import pytest
 
 FUSEKI = "org.apache.jena:jena-fuseki-server:5.1.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "nbrepro-tests" / "fuseki"
-READY_S = 60
+READY_S = 180
 
 
 class LackError(Exception):

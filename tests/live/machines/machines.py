@@ -30,7 +30,8 @@ _SOURCES = {
     "level": "level = 1",
     "total": "factor = int(os.environ.get('FACTOR', '1'))\n"
              "total = tinystats.total(rows) * factor\ntotal",
-    "count": "print(len(rows), 'rows')",
+    "count": "import warnings\nwarnings.warn('seen from where the kernel is')\n"
+             "print(len(rows), 'rows in', os.getcwd())",
     "write": "open('out.csv', 'w').write(str(shape(total, level)))",
     "end": "print(open('out.csv').read())",
 }  # fmt: skip

@@ -133,7 +133,9 @@ def test_a_planted_difference_is_named_and_nothing_else_is_blamed(first, second,
 def test_two_planted_differences_are_both_named_in_causal_order(first, second, names):
     comparison = compare(first, second(*names))
     assert causes(comparison) == in_order(names)
-    assert causes(compare(comparison.b, comparison.a)) == in_order(names)
+    # The other way round, what runs first there may be another cell; what differs is the same.
+    back = compare(comparison.b, comparison.a)
+    assert sorted(d.kind for d in back.differences) == sorted(EXPECTED[name][0] for name in names)
 
 
 def test_code_is_compared_where_only_its_byte_code_was_read(first, places):

@@ -20,7 +20,7 @@ from neo4j.exceptions import DriverError, Neo4jError
 
 POM = Path(__file__).with_name("pom.xml")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nbrepro-tests/neo4j"
-FETCH_S, START_S, STOP_S = 600, 120, 60
+FETCH_S, START_S, STOP_S = 600, 300, 60
 USER = "neo4j"
 
 SETTINGS = """\
