@@ -394,7 +394,7 @@ def test_several_runs_give_a_matrix(project, monkeypatch):
         (("run-11",), ExitCode.USAGE),
         (("run-11", "nothing"), ExitCode.NOT_FOUND),
         (("run-11", "/nowhere/store:last"), ExitCode.NOT_FOUND),
-        (("run-11", __file__), ExitCode.STORE),
+        (("run-11", __file__), ExitCode.BAD_INPUT),
         (("run-11", "run-12", "--html", "/nowhere/at/all.html"), ExitCode.MACHINE),
     ],
 )
