@@ -22,6 +22,8 @@ LONG = (
     "live/taskvine",
     "live/dask",
     "live/",
+    "test_slices_live.py",
+    "test_packaging",
     "test_notebooks.py",
     "test_corpus.py",
     "test_readme.py",
