@@ -1,8 +1,9 @@
 //+ summary: The executions and tasks that made what a cell with its tasks took in, and so on back
 //+ parameters: [run, cell]
 //+ columns: [execution, its_cell, task, worker]
-MATCH (activity:Activity {run: $run, cell: $cell})
-MATCH (activity)-[:used|wasGeneratedBy*2..]->(maker:Activity)
+MATCH (:Activity {run: $run, cell: $cell})-[:used]->(thing:Entity)
+WITH DISTINCT thing
+MATCH (thing)-[:wasGeneratedBy|used*1..]->(maker:Activity)
 WITH DISTINCT maker
 OPTIONAL MATCH (maker)-[:wasAssociatedWith]->(agent)
 WITH DISTINCT maker.execution AS execution, maker.cell AS its_cell, maker.task AS task,
