@@ -68,6 +68,7 @@ class Versions:
             self._sightings[sighting.path].append(sighting)
         self._current: dict[str, _Draft] = {}
         self._last: dict[str, int] = {}
+        self._ended: dict[str, int] = {}  # when a path was last removed or renamed
         self._drafts: list[_Draft] = []
         self._heirs: dict[int, list[_Draft]] = defaultdict(list)
 
@@ -137,7 +138,8 @@ class Versions:
         return self._draft(touch, touch.path, None)
 
     def _seen_before(self, path: str, at_ns: int) -> bool:
-        before = [s for s in self._sightings.get(path, ()) if s.at_ns <= at_ns]
+        since = self._ended.get(path, -1)
+        before = [s for s in self._sightings.get(path, ()) if since < s.at_ns <= at_ns]
         return bool(before) and before[-1].kind != "missing"
 
     def _write(self, touch: Touch) -> _Draft:
@@ -155,6 +157,7 @@ class Versions:
         current.until_ns, current.ended_by = touch.last_ns, how
         current.kind = current.kind or touch.kind
         del self._current[touch.path]
+        self._ended[touch.path] = touch.last_ns
         return current
 
     def _rename(self, touch: Touch) -> _Planned:

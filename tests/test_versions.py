@@ -98,6 +98,19 @@ def test_read_write_uses_the_version_before_only_if_the_file_was_there():
     assert (old.used.sha256, old.generated.sha256) == (A, B)
 
 
+def test_read_write_after_a_removal_uses_nothing():
+    removed, fresh = assign(
+        [touch(1, Mode.REMOVE, 10), touch(1, Mode.READ_WRITE, 11)], [seen(5, A), seen(20, B, 1)]
+    )
+    assert removed.invalidated.sha256 == A
+    assert fresh.used is None
+    assert fresh.generated.sha256 == B
+    _, made_by_others = assign(
+        [touch(1, Mode.REMOVE, 10), touch(2, Mode.READ_WRITE, 30)], [seen(5, A), seen(20, B, 1)]
+    )
+    assert made_by_others.used.sha256 == B
+
+
 def test_file_that_is_no_file_says_what_it_is():
     (pipe,) = assign([touch(1, Mode.READ, 10, kind="fifo")])
     assert pipe.used.undigested == "a named pipe"
