@@ -7,7 +7,7 @@ changed its object since are known at every point; taking the name needs all of 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from nbrepro.rundir import NamesView
@@ -314,10 +314,3 @@ class Flow(CallRules):
             after.append(self.names)
         self._branches -= 1
         self.names = merge_names(after)
-
-    def sharing(self, name: str) -> Iterator[str]:
-        """List the names that share an object with a name, as far as the code tells."""
-        held = self.names.get(name)
-        for other, one in self.names.items():
-            if held is not None and other != name and one.reached & held.reached:
-                yield other
